@@ -70,7 +70,7 @@ class JournalEvent(StrEnum):
     """Names our dialplan gives to `CELGenUserEvent`; the extra is `key=value&key=value`."""
 
     CALL = "CC_CALL"  #: call=<uuid>&direction=&dialled=&number=&pres=&source=
-    IVR = "CC_IVR"  #: node=&key=&flow=&version=  (key: what was pressed, `t` time-out, empty: entered)
+    IVR = "CC_IVR"  #: node=&key=&flow=&version= (key: pressed, `t` time-out, empty: entered)
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=
     QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct>
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>

@@ -1,0 +1,117 @@
+"""A call from first ring to last word, and the events it was folded from."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from callcenter.platform.db import Moment, metadata
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Uuid, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("linkedid", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("line", Text),
+    Column("caller_number", Text),
+    Column("caller_name", Text),
+    Column("caller_withheld", Boolean, nullable=False, server_default="false"),
+    Column("caller_number_source", Text, nullable=False, server_default="unknown"),
+    Column("dialled_number", Text),
+    Column("language", Text),
+    Column("state", Text, nullable=False),
+    Column("disposition", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("queued_at", Moment),
+    Column("agent_answered_at", Moment),
+    Column("ended_at", Moment),
+    Column("hangup_by", Text),
+    Column("queue", Text),
+    Column("agent", Text),
+    Column("ivr_flow", Text),
+    Column("ivr_version", Integer),
+    Column("ivr_path", JSONB, nullable=False, server_default="[]"),
+    Column("merged_into", ForeignKey("calls.call_id")),
+    UniqueConstraint("node", "uniqueid"),
+    Index("ix_calls_started_at", text("started_at DESC"), "call_id"),
+    Index("ix_calls_open", "node", postgresql_where=text("ended_at IS NULL")),
+    Index("ix_calls_caller_number", "caller_number", text("started_at DESC")),
+)
+
+call_linkedids = Table(
+    "call_linkedids",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("linkedid", Text, primary_key=True),
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True, index=True),
+)
+
+call_legs = Table(
+    "call_legs",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("uniqueid", Text, primary_key=True),
+    Column("call_id", ForeignKey("calls.call_id"), nullable=False, index=True),
+    Column("channel", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("agent", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("ended_at", Moment),
+    Column("hangup_cause", Integer),
+)
+
+call_events = Table(
+    "call_events",
+    metadata,
+    Column("event_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("event_key", LargeBinary, nullable=False),
+    Column("call_id", ForeignKey("calls.call_id"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("uniqueid", Text, nullable=False),
+    Column("linkedid", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    UniqueConstraint("node", "event_key"),
+    Index("ix_call_events_call_id", "call_id", "event_id"),
+)
+
+journal_positions = Table(
+    "journal_positions",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("segment", BigInteger, nullable=False),  # inode of the file being read
+    Column("offset_bytes", BigInteger, nullable=False),
+    Column("read_at", Moment, nullable=False),
+)
+
+journal_rejects = Table(
+    "journal_rejects",
+    metadata,
+    Column("reject_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("line_key", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("line", Text, nullable=False),
+    UniqueConstraint("node", "line_key"),
+)

@@ -1,0 +1,46 @@
+"""The case: a citizen's matter, its calls and its append-only history."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Sequence, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from callcenter.platform.db import Moment, metadata
+
+case_serial = Sequence("case_serial", metadata=metadata)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_number", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("citizen_words", Text, nullable=False, server_default=""),
+    Column("category", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("origin_call_id", ForeignKey("calls.call_id"), unique=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("closed_at", Moment),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Index("ix_cases_opened_at", text("opened_at DESC"), "case_number"),
+)
+
+case_calls = Table(
+    "case_calls",
+    metadata,
+    Column("case_number", ForeignKey("cases.case_number"), primary_key=True),
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True, index=True),
+    Column("relation", Text, nullable=False),
+    Column("linked_at", Moment, nullable=False),
+)
+
+case_events = Table(
+    "case_events",
+    metadata,
+    Column("case_number", ForeignKey("cases.case_number"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+)

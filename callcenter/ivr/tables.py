@@ -1,0 +1,38 @@
+"""Flows: one draft each, any number of immutable versions, one of them active."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from callcenter.platform.db import Moment, metadata
+
+ivr_flows = Table(
+    "ivr_flows",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("draft", JSONB(none_as_null=True)),
+    Column("draft_version", Integer, nullable=False, server_default="1"),
+    Column("draft_edited_at", Moment),
+    Column("draft_edited_by", Text),
+    Column("active_version", Integer),
+    Column("created_at", Moment, nullable=False),
+    ForeignKeyConstraint(
+        ["name", "active_version"],
+        ["ivr_versions.flow", "ivr_versions.version"],
+        name="fk_ivr_flows_active_version_ivr_versions",
+        use_alter=True,
+    ),
+)
+
+ivr_versions = Table(
+    "ivr_versions",
+    metadata,
+    Column("flow", ForeignKey("ivr_flows.name"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("definition", JSONB, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("published_at", Moment, nullable=False),
+    Column("published_by", Text, nullable=False),
+)

@@ -1,0 +1,217 @@
+"""The settings: one typed class, read from the environment with the prefix `CALLCENTER_`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network, ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from callcenter.platform.errors import Misconfigured
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+#: A path reaches Asterisk's comma- and ampersand-separated argument lists: only these may occur.
+_SAFE_PATH = re.compile(r"[A-Za-z0-9._/-]+")
+
+#: sun_path holds 108 bytes with its NUL; the longest name below `run` is Postgres's 20-odd.
+_LONGEST_RUN_DIRECTORY = 80
+
+
+class Settings(BaseSettings):
+    """Every setting of the hotline. Contract: `docs/settings.md`, generated from these fields."""
+
+    model_config = SettingsConfigDict(env_prefix="CALLCENTER_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".callcenter"), description="Where all state of this instance lies.")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… of your own server; absent: an embedded PostgreSQL."
+    )
+    node: str = Field(
+        "node1",
+        pattern=r"^[a-z][a-z0-9]{0,15}$",
+        description="Name of this Asterisk node; state is keyed by it.",
+    )
+
+    api_host: str = Field("127.0.0.1", description="Address the REST API listens on.")
+    api_port: Port = Field(8000, description="Port of the REST API.")
+    token_ttl: timedelta = Field(
+        timedelta(hours=12), description="How long a bearer token lasts (ISO 8601 or seconds)."
+    )
+    admin_password: SecretStr | None = Field(
+        None, description="Password of `admin` at first start; absent: generated and shown once."
+    )
+
+    sip_bind: str = Field("127.0.0.1:5060", description="host:port for SIP over UDP and TCP.")
+    sip_tls_bind: str | None = Field(None, description="host:port for SIP over TLS; absent: none.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain for SIP over TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key for SIP over TLS.")
+    external_address: str | None = Field(
+        None, description="Address to write into SIP and SDP when Asterisk stands behind NAT."
+    )
+    rtp_ports: str = Field("10000-19999", description="First and last UDP port for media.")
+    asterisk_http_bind: str | None = Field(
+        None, description="host:port of Asterisk's own HTTP (browser phones); absent: closed."
+    )
+    ami_port: Port = Field(5038, description="AMI, always on 127.0.0.1.")
+    agi_port: Port = Field(4573, description="FastAGI, always on 127.0.0.1.")
+    agi_processes: int = Field(
+        2, ge=1, le=16, description="How many `agi` processes share AGI_PORT."
+    )
+    agent_networks: Annotated[tuple[IPv4Network, ...], NoDecode] = Field(
+        (IPv4Network("127.0.0.0/8"),), description="Networks agents' phones may register from."
+    )
+
+    trunk_addresses: Annotated[tuple[IPv4Address | IPv4Network, ...], NoDecode] = Field(
+        (IPv4Address("127.0.0.2"),), description="Addresses INVITEs of the trunk come from."
+    )
+    trunk_host: str | None = Field(
+        None, description="The provider's host[:port]; watched by OPTIONS when given."
+    )
+    trunk_username: str | None = Field(None, description="Digest user name at the provider.")
+    trunk_password: SecretStr | None = Field(None, description="Digest password at the provider.")
+    trunk_register: bool = Field(False, description="Register at TRUNK_HOST.")
+    trunk_transport: Literal["udp", "tcp", "tls"] = Field(
+        "udp", description="Towards the provider."
+    )
+    trunk_srtp: bool = Field(False, description="Ask for SRTP (SDES) on the trunk; needs tls.")
+    trunk_dtmf: Literal["auto", "rfc4733", "info", "inband", "auto_info"] = Field(
+        "auto", description="How keys arrive; `auto`: RFC 4733, else in-band. INFO is always heard."
+    )
+    trunk_codecs: str = Field("alaw,ulaw,g722,opus", description="Codecs, best first.")
+    phone_region: str = Field(
+        "CN", pattern=r"^[A-Z]{2}$", description="Region that national numbers are read in."
+    )
+
+    default_language: str = Field("zh", pattern=r"^[a-z]{2}$", description="First language.")
+    record_from: Literal["conversation", "answer"] = Field(
+        "conversation", description="Record from the agent's answer, or from ours."
+    )
+    max_call: timedelta = Field(timedelta(hours=2), description="No call lasts longer.")
+    queue_wait: timedelta = Field(
+        timedelta(minutes=10),
+        description="Longest wait in a queue; then the caller may leave word.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("agent_networks", "trunk_addresses", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in re.split(r"[,\s]+", value) if part)
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, value: Path) -> Path:
+        path = value.expanduser().absolute()
+        if not _SAFE_PATH.fullmatch(str(path)):
+            raise ValueError("only letters, digits and . _ - / may stand in the path")
+        return path
+
+    @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_bind(value)
+        return value
+
+    @field_validator("rtp_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value)
+        if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
+            raise ValueError("write first-last with 1024 ≤ first < last ≤ 65535")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.trunk_register and not (self.trunk_host and self.trunk_username):
+            raise ValueError("TRUNK_REGISTER needs TRUNK_HOST and TRUNK_USERNAME")
+        if self.trunk_srtp and self.trunk_transport != "tls":
+            raise ValueError(
+                "TRUNK_SRTP needs TRUNK_TRANSPORT=tls: SDES keys must not travel in the clear"
+            )
+        if self.sip_tls_bind and not (self.tls_certificate and self.tls_key):
+            raise ValueError("SIP_TLS_BIND needs TLS_CERTIFICATE and TLS_KEY")
+        return self
+
+    @property
+    def sip_address(self) -> tuple[str, int]:
+        return parse_bind(self.sip_bind)
+
+    @property
+    def run_directory(self) -> Path:
+        """Sockets and pid files; a short path elsewhere where `home` is too long for a socket."""
+        wanted = self.home / "run"
+        if len(str(wanted)) <= _LONGEST_RUN_DIRECTORY:
+            return wanted
+        digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"callcenter-{os.getuid()}-{digest}"
+
+    @property
+    def secrets_directory(self) -> Path:
+        return self.home / "secrets"
+
+    @property
+    def log_directory(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def postgres_directory(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def journal_directory(self) -> Path:
+        """Asterisk's own witness of every call (CEL), read by `node`."""
+        return self.home / "journal"
+
+    @property
+    def incoming_recordings(self) -> Path:
+        """One file per voice, as MixMonitor writes them."""
+        return self.home / "recordings" / "incoming"
+
+    @property
+    def sealed_recordings(self) -> Path:
+        """Finished stereo files, by recording id."""
+        return self.home / "recordings" / "sealed"
+
+    @property
+    def prompts_directory(self) -> Path:
+        """`<language>/<name>.wav`: shipped prompts and rendered flow texts."""
+        return self.home / "prompts"
+
+    @property
+    def asterisk_directory(self) -> Path:
+        return self.home / "asterisk"
+
+
+def parse_bind(value: str) -> tuple[str, int]:
+    """`host:port` as a pair. Raises ValueError with the rule."""
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("write address:port, for example 127.0.0.1:5060")
+    ip_address(host)
+    return host, int(port)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment. Raises `Misconfigured` naming each wrong setting and its rule."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as exc:
+        wrong = []
+        for error in exc.errors():
+            name = ".".join(str(part) for part in error["loc"])
+            prefix = f"CALLCENTER_{name.upper()}: " if name else ""
+            wrong.append(prefix + error["msg"].removeprefix("Value error, "))
+        raise Misconfigured("Wrong settings:\n  " + "\n  ".join(wrong)) from exc

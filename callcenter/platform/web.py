@@ -1,0 +1,222 @@
+"""What every `api.py` shares: problem documents, edit versions (ETag), pages of a list.
+
+Only `api.py` files and `bootstrap.py` import this; the rooms' other modules know no HTTP.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from callcenter.platform import errors
+from callcenter.platform.errors import HotlineError, InvalidField, Stale
+
+log = logging.getLogger(__name__)
+
+#: First match along the class tree decides.
+_STATUS: Final[dict[type[HotlineError], int]] = {
+    errors.InvalidField: 422,
+    errors.NotFound: 404,
+    errors.Stale: 412,
+    errors.Conflict: 409,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.TooMany: 429,
+    errors.Refused: 400,
+    errors.Unavailable: 503,
+    errors.Misconfigured: 500,
+    errors.HotlineError: 500,
+}
+
+PROBLEM: Final = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One field and the rule it breaks."""
+
+    field: str
+    rule: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+class Schema(BaseModel):
+    """Base of every request and reply body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[
+    str | None, Query(max_length=400, description="`next_cursor` of the page before.")
+]
+
+
+def encode_cursor(*position: str) -> str:
+    """An opaque cursor for the last row of a page."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
+    """The position in a cursor. Raises `InvalidField` for one we did not make."""
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if len(position) == parts and all(isinstance(part, str) for part in position):
+            return tuple(position)
+    except (ValueError, TypeError):
+        pass
+    raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+
+
+def set_etag(response: Response, version: int) -> None:
+    """Tell the client which version it reads."""
+    response.headers["ETag"] = f'"{version}"'
+
+
+def wanted_version(if_match: str | None) -> int | None:
+    """The version an edit is based on; None where the client means any (`*`).
+
+    Raises `InvalidField` when the header is missing or not one of our ETags.
+    """
+    if if_match is None:
+        raise InvalidField("If-Match", "send the ETag you read, or * for any version")
+    value = if_match.strip().removeprefix("W/").strip('"')
+    if value == "*":
+        return None
+    if not value.isdecimal() or len(value) > 9:
+        raise Stale
+    return int(value)
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(
+        problem.model_dump(), status_code=problem.status, media_type=PROBLEM, headers=headers
+    )
+
+
+def problem_of(error: HotlineError) -> Problem:
+    """The problem document of one of our errors."""
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    fields = (
+        [FieldProblem(field=error.field, rule=error.rule)]
+        if isinstance(error, InvalidField)
+        else []
+    )
+    title = (type(error).__doc__ or "Error").strip().split("\n", 1)[0]
+    return Problem(
+        type=f"/problems/{error.slug}",
+        title=title,
+        status=status,
+        detail=error.message,
+        errors=fields,
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every refusal and every fault leaves as a problem document."""
+
+    async def on_hotline_error(_request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HotlineError)
+        problem = problem_of(exc)
+        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+        if problem.status in (429, 503):
+            headers["Retry-After"] = "5"
+        return problem_response(problem, headers)
+
+    async def on_bad_request(_request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)
+        fields = [
+            FieldProblem(
+                field=".".join(str(part) for part in error["loc"] if part != "body") or "body",
+                rule=error["msg"],
+            )
+            for error in exc.errors()
+        ]
+        return problem_response(
+            Problem(
+                type="/problems/invalid-field",
+                title=(InvalidField.__doc__ or "").strip(),
+                status=422,
+                detail="; ".join(f"{f.field}: {f.rule}" for f in fields),
+                errors=fields,
+            )
+        )
+
+    async def on_http_error(_request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        return problem_response(
+            Problem(
+                type=f"/problems/http-{exc.status_code}",
+                title=str(exc.detail),
+                status=exc.status_code,
+                detail=str(exc.detail),
+            ),
+            dict(exc.headers or {}),
+        )
+
+    async def on_fault(request: Request, exc: Exception) -> Response:
+        log.error("fault while answering %s %s", request.method, request.url.path, exc_info=exc)
+        return problem_response(
+            Problem(
+                type="/problems/fault",
+                title="A fault of ours",
+                status=500,
+                detail="This is a fault of the server; its log has the details.",
+            )
+        )
+
+    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
+        (HotlineError, on_hotline_error),
+        (RequestValidationError, on_bad_request),
+        (HTTPException, on_http_error),
+        (Exception, on_fault),
+    ]
+    for kind, handler in handlers:
+        app.add_exception_handler(kind, handler)
+
+
+#: Documented replies of every endpoint.
+PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "model": Problem,
+        "description": text,
+        "content": {PROBLEM: {}},
+    }
+    for status, text in {
+        400: "Refused",
+        401: "No valid token",
+        403: "The role does not reach this",
+        404: "There is no such thing",
+        409: "Contradicts what is true now",
+        412: "Edited by somebody else meanwhile",
+        422: "A field breaks a rule",
+        503: "Something beside us is away",
+    }.items()
+}
