@@ -99,36 +99,32 @@ class EmbeddedPostgres:
         if "include 'callcenter.conf'" not in (text := main.read_text()):
             main.write_text(text + "\ninclude 'callcenter.conf'\n")
 
-    def command(self) -> list[str]:
-        """What to execute for a server in the foreground. Stop it with SIGINT (fast)."""
-        return [*_as_service_user(), str(_binaries() / "postgres"), "-D", str(self.data)]
-
     async def start(self, *, limit: timedelta = timedelta(seconds=20)) -> int:
         """Start the server, or find it running; returns its pid once it takes connections.
 
         Raises `PostgresFailed` with the end of its log.
         """
         await asyncio.to_thread(self.initialise)
-        if (pid := self.pid()) is None:
+        if self.pid() is None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            with self.log.open("ab") as log:
-                # A session of its own: Ctrl-C in our terminal must not reach the server first.
-                process = await asyncio.create_subprocess_exec(
-                    *self.command(), stdout=log, stderr=log, start_new_session=True, cwd="/"
-                )
-            pid = process.pid
+            await asyncio.to_thread(
+                self._run,
+                "pg_ctl",
+                ["-D", str(self.data), "-l", str(self.log), "-W", "start"],
+                limit=limit,
+            )
         try:
             async with asyncio.timeout(limit.total_seconds()):
-                while not await self._answers():
-                    if not _is_postgres(pid):
-                        raise PostgresFailed(f"PostgreSQL ended at its start:\n{self._log_end()}")
+                while not await self._answers():  # noqa: ASYNC110 - a daemon tells nobody
                     await asyncio.sleep(0.05)
         except TimeoutError as exc:
             raise PostgresFailed(
                 f"PostgreSQL did not answer within {limit.total_seconds():.0f} s; "
                 f"see {self.log}:\n{self._log_end()}"
             ) from exc
-        return self.pid() or pid
+        pid = self.pid()
+        assert pid is not None
+        return pid
 
     async def stop(self, *, limit: timedelta = timedelta(seconds=3)) -> None:
         """Fast shutdown; after `limit` an immediate one (recovered at the next start)."""

@@ -211,7 +211,7 @@ CREATE TABLE calls (
   ivr_path          jsonb NOT NULL DEFAULT '[]',
   merged_into       uuid,
   CONSTRAINT pk_calls PRIMARY KEY (call_id),
-  CONSTRAINT uq_calls_node UNIQUE (node, uniqueid),
+  CONSTRAINT uq_calls_node_uniqueid UNIQUE (node, uniqueid),
   CONSTRAINT fk_calls_merged_into_calls FOREIGN KEY (merged_into) REFERENCES calls,
   CONSTRAINT ck_calls_direction CHECK (direction IN ('inbound', 'internal', 'outbound')),
   CONSTRAINT ck_calls_state CHECK (state IN ('ringing', 'in_menu', 'queued', 'talking', 'leaving_message', 'ended')),
@@ -275,7 +275,7 @@ CREATE TABLE call_events (
   linkedid  text NOT NULL,
   detail    jsonb NOT NULL,
   CONSTRAINT pk_call_events PRIMARY KEY (event_id),
-  CONSTRAINT uq_call_events_node UNIQUE (node, event_key),
+  CONSTRAINT uq_call_events_node_event_key UNIQUE (node, event_key),
   CONSTRAINT fk_call_events_call_id_calls FOREIGN KEY (call_id) REFERENCES calls,
   CONSTRAINT ck_call_events_event_key CHECK (octet_length(event_key) = 16)
 )
@@ -302,7 +302,7 @@ CREATE TABLE journal_rejects (
   rule      text NOT NULL,
   line      text NOT NULL,
   CONSTRAINT pk_journal_rejects PRIMARY KEY (reject_id),
-  CONSTRAINT uq_journal_rejects_node UNIQUE (node, line_key)
+  CONSTRAINT uq_journal_rejects_node_line_key UNIQUE (node, line_key)
 )
 -- ----
 -- Cases --------------------------------------------------------------------------------------
