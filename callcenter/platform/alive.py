@@ -1,8 +1,8 @@
 """Signs of life: each process of ours touches a file from its event loop.
 
 A file and not a socket: a process whose loop hangs, is stopped or swaps cannot touch it, and
-whoever watches needs no answer. The supervisor kills a process whose sign is too old, because a hung `agi`
-keeps callers in silence while a dead one lets the dialplan go on (FACTS.md).
+whoever watches needs no answer. The supervisor kills a process whose sign is too old: a hung `agi`
+keeps its callers in silence, while a dead one lets the dialplan go on.
 """
 
 from __future__ import annotations
