@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
+
+import httpx
 
 from callcenter.asterisk.install import Installation
 from callcenter.platform.settings import Settings
@@ -27,41 +27,16 @@ async def asterisk_has_booted(installation: Installation, settings: Settings) ->
     return process.returncode == 0 and b"System uptime" in output
 
 
-async def http_get(host: str, port: int, path: str) -> tuple[int, bytes]:
-    """A minimal GET on our own API. Raises OSError or TimeoutError when it does not answer."""
-    async with asyncio.timeout(5):
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            await writer.drain()
-            answer = await reader.read()
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    words = head.split(b" ", 2)
-    if len(words) < 2 or not words[1].isdigit():
-        raise OSError("no HTTP reply")
-    return int(words[1]), body
-
-
 async def api_is_ready(settings: Settings) -> bool:
     """`/health/ready` says ready."""
     try:
-        status, _ = await http_get(api_host(settings), settings.api_port, "/health/ready")
-    except (OSError, TimeoutError):
+        async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
+            return (await client.get("/health/ready")).status_code == 200
+    except httpx.HTTPError:
         return False
-    return status == 200
 
 
-async def readiness(settings: Settings) -> list[dict[str, object]]:
-    """The checks of `/health/ready`, failed ones too. Raises OSError when the API is away."""
-    _, body = await http_get(api_host(settings), settings.api_port, "/health/ready")
-    checks: list[dict[str, object]] = json.loads(body)["checks"]
-    return checks
-
-
-def api_host(settings: Settings) -> str:
+def api_url(settings: Settings) -> str:
     """The API's address as seen from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+    return f"http://{everywhere.get(settings.api_host, settings.api_host)}:{settings.api_port}"

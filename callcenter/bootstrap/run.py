@@ -104,7 +104,9 @@ async def _serve(
                 ]
                 if postgres is not None:
                     keepers.append(
-                        asyncio.create_task(_keep_postgres(postgres, progress), name="keep postgres")
+                        asyncio.create_task(
+                            _keep_postgres(postgres, progress), name="keep postgres"
+                        )
                     )
                 await wait_ready(
                     "Asterisk",

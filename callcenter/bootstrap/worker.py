@@ -44,9 +44,7 @@ async def serve_worker(settings: Settings) -> None:
     url = database_url(settings)
     database = Database(url, name="callcenter-worker", pool_size=4)
     jobs = jobs_app(url)
-    recordings = RecordingService(
-        database, sealed=settings.sealed_recordings, clock=system_clock
-    )
+    recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
     register_jobs(jobs, database, recordings)
 
     async def work() -> None:
@@ -65,4 +63,3 @@ async def serve_worker(settings: Settings) -> None:
         )
     finally:
         await database.close()
-
