@@ -106,7 +106,7 @@ class Installation:
 
     def console_command(self, conf: Path, line: str) -> list[str]:
         """Say one line to a running Asterisk over its control socket."""
-        return [*self._asterisk(), "-C", str(conf), "-n", "-r", "-x", line]
+        return [*self._asterisk(), "-C", str(conf), "-r", "-x", line]
 
     def sipp_command(self) -> list[str]:
         return self._tool("sipp", "usr/bin/sipp")

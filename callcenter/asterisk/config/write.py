@@ -74,6 +74,7 @@ def prepare_directories(config: SwitchConfig) -> None:
     paths.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     for folder in (
         paths.var / "agi-bin",
+        paths.var / "keys",
         paths.spool / "tmp",
         paths.spool / "monitor",
         paths.asterisk / "cache",
