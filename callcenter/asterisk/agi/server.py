@@ -147,14 +147,14 @@ class AgiServer(Application):
             async with asyncio.timeout(self.settings.header_timeout.total_seconds()):
                 # Takes the header and nothing behind it: an early HANGUP stays in the reader.
                 raw = await reader.readuntil(_BLANK_LINE)
+        except TimeoutError:  # before OSError, of which it is one
+            counters.header_too_slow += 1
+            return None
         except (asyncio.IncompleteReadError, OSError):
             counters.closed_early += 1
             return None
         except asyncio.LimitOverrunError:
             counters.header_too_long += 1
-            return None
-        except TimeoutError:
-            counters.header_too_slow += 1
             return None
         if len(raw) > self.settings.max_header:
             counters.header_too_long += 1

@@ -21,6 +21,7 @@ Argument = str | int | Path
 MAX_COMMAND: Final = 8000
 #: One reply, all its lines together. `GET VARIABLE` can bring some 8 kB, a usage text 4 kB.
 MAX_REPLY: Final = 64 * 1024
+_MAX_LINES: Final = 1000
 
 HANGUP: Final = "HANGUP"
 
@@ -34,6 +35,7 @@ _OK: Final = re.compile(
 _OK_WITH_TEXT: Final = re.compile(r"200 result=(?P<result>[^ ]*) (?P<text>[^(].*)", re.S)
 _OK_OPEN_VALUE: Final = re.compile(r"200 result=[^ ]* \(.*", re.S)
 _OTHER: Final = re.compile(r"(?P<code>[1345]\d\d)[ -](?P<text>.*)", re.S)
+_KEYS: Final = {str(ord(key)): key for key in "0123456789*#"}
 _USAGE_END: Final = "520 End of proper usage."
 
 
@@ -58,10 +60,7 @@ class Reply:
     @property
     def key(self) -> str | None:
         """The key in replies that name one by its ASCII code (STREAM FILE, EXEC Background)."""
-        known = (
-            self.result.isascii() and self.result.isdigit() and int(self.result) in range(35, 58)
-        )
-        return chr(int(self.result)) if known else None
+        return _KEYS.get(self.result)
 
 
 def quote(argument: Argument) -> str:
@@ -91,7 +90,7 @@ def encode_command(command: str, *arguments: Argument) -> bytes:
 
 
 class ReplyReader:
-    """Puts the lines of one reply together; `HANGUP` lines are the caller's business, not a reply's.
+    """Puts the lines of one reply together; an in-band `HANGUP` is no line of a reply.
 
     `take` each line without its line end until it returns the reply. Raises `ReplyGarbled` for a
     line that belongs to no reply, and for a reply beyond `MAX_REPLY`.
@@ -108,7 +107,7 @@ class ReplyReader:
 
     def take(self, line: str) -> Reply | None:
         self._size += len(line) + 1
-        if self._size > MAX_REPLY:
+        if self._size > MAX_REPLY or len(self._lines) >= _MAX_LINES:
             raise ReplyGarbled
         self._lines.append(line)
         first, whole = self._lines[0], "\n".join(self._lines)
