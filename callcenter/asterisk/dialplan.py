@@ -49,6 +49,7 @@ class Variable(StrEnum):
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
+    KEYS = "CC_KEYS"  #: what the caller keyed in, between EXEC Read and reading it
     QUEUESTATUS = "QUEUESTATUS"
 
 
