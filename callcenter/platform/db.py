@@ -77,6 +77,8 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=connect_timeout.total_seconds(),
             pool_pre_ping=True,
+            # What is bound to a statement is personal data; it must not stand in a traceback.
+            hide_parameters=True,
             connect_args={
                 "timeout": connect_timeout.total_seconds(),
                 "command_timeout": command_timeout.total_seconds(),
