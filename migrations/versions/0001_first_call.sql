@@ -5,6 +5,11 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$
 -- ----
+-- No control characters; with `lines`, line ends may stand in it. (NUL cannot be stored at all.)
+CREATE FUNCTION is_plain_text(value text, lines boolean DEFAULT false) RETURNS boolean
+  LANGUAGE sql IMMUTABLE STRICT
+  RETURN (CASE WHEN lines THEN replace(value, E'\n', '') ELSE value END) !~ '[\u0001-\u001f\u007f-\u009f]'
+-- ----
 -- News: the NOTIFY leaves with the commit of the row it tells of.
 CREATE TABLE outbox (
   news_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -78,7 +83,7 @@ CREATE TABLE queues (
   version      integer NOT NULL DEFAULT 1,
   CONSTRAINT pk_queues PRIMARY KEY (name),
   CONSTRAINT ck_queues_name CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
-  CONSTRAINT ck_queues_title CHECK (char_length(title) BETWEEN 1 AND 100),
+  CONSTRAINT ck_queues_title CHECK (char_length(title) BETWEEN 1 AND 100 AND is_plain_text(title)),
   CONSTRAINT ck_queues_strategy CHECK (strategy IN
     ('ringall', 'leastrecent', 'fewestcalls', 'random', 'rrmemory', 'rrordered', 'linear', 'wrandom')),
   CONSTRAINT ck_queues_ring_seconds CHECK (ring_seconds BETWEEN 3 AND 120)
@@ -95,7 +100,7 @@ CREATE TABLE agents (
   version    integer NOT NULL DEFAULT 1,
   CONSTRAINT pk_agents PRIMARY KEY (agent_id),
   CONSTRAINT ck_agents_agent_id CHECK (agent_id ~ '^[1-9][0-9]{2,5}$'),
-  CONSTRAINT ck_agents_name CHECK (char_length(name) BETWEEN 1 AND 100),
+  CONSTRAINT ck_agents_name CHECK (char_length(name) BETWEEN 1 AND 100 AND is_plain_text(name)),
   CONSTRAINT ck_agents_sip_digest CHECK (sip_digest ~ '^[0-9a-f]{32}$')
 )
 -- ----
@@ -324,11 +329,6 @@ BEGIN
   END LOOP;
   RETURN (product + substr(number, 10, 1)::integer) % 10 = 1;
 END $$
--- ----
--- No control characters; with `lines`, line ends may stand in it. (NUL cannot be stored at all.)
-CREATE FUNCTION is_plain_text(value text, lines boolean DEFAULT false) RETURNS boolean
-  LANGUAGE sql IMMUTABLE STRICT
-  RETURN (CASE WHEN lines THEN replace(value, E'\n', '') ELSE value END) !~ '[\u0001-\u001f\u007f-\u009f]'
 -- ----
 CREATE SEQUENCE case_serial AS bigint MINVALUE 1 MAXVALUE 9999999 CYCLE
 -- ----
