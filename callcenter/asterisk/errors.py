@@ -12,8 +12,8 @@
             ├── CommandTimedOut
             └── ReplyGarbled
 
-    CallerHungUp                an outcome, not a failure: outside the tree on purpose, so that no
-                                `except HotlineError` goes on talking to a channel that is gone
+That the caller hung up (`ivr.session.CallerHungUp`) is an outcome, not a failure: it stands outside
+the tree, so that no `except HotlineError` goes on talking to a channel that is gone.
 
 No message holds a value that came from or goes to the wire: values are people's numbers and names.
 """
@@ -102,10 +102,3 @@ class ReplyGarbled(AgiError):
     """Asterisk's reply follows no known form, so later replies cannot be trusted either."""
 
     slug = "agi-reply-garbled"
-
-
-class CallerHungUp(Exception):
-    """The caller hung up; the flow ends here."""
-
-    def __init__(self) -> None:
-        super().__init__((type(self).__doc__ or "").strip())

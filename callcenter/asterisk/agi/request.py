@@ -11,7 +11,8 @@ from uuid import UUID
 from panoramisk.fast_agi import Request
 
 from callcenter.asterisk.agi.wire import HANGUP, Argument, Reply, ReplyReader, encode_command
-from callcenter.asterisk.errors import CallerHungUp, CommandRefused, CommandTimedOut, ReplyGarbled
+from callcenter.asterisk.errors import CommandRefused, CommandTimedOut, ReplyGarbled
+from callcenter.ivr.session import CallerHungUp
 
 #: For commands that play nothing and wait for nobody.
 PROMPT: Final = timedelta(seconds=10)

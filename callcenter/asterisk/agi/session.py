@@ -22,7 +22,9 @@ from uuid import UUID
 from callcenter.asterisk.agi.request import PROMPT, AgiRequest
 from callcenter.asterisk.agi.server import AgiCounters
 from callcenter.asterisk.dialplan import SAFE, Context, Exit, Variable
-from callcenter.asterisk.errors import AgiError, CallerHungUp, UnsafeValue
+from callcenter.asterisk.errors import AgiError, UnsafeValue
+from callcenter.ivr.model import EnterQueue, FlowExit, HangUp, LeaveMessage
+from callcenter.ivr.session import CallerHungUp
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +118,17 @@ class AgiCallSession:
         arguments = f"CHANNEL(language)={name},__{Variable.LANGUAGE}={name}"
         await self._request.command("EXEC", "MSet", arguments)
 
-    async def leave(self, exit: Exit, *, queue: str | None = None) -> None:
+    async def leave(self, exit: FlowExit) -> None:
         """Says where the call goes. CC_NEXT is the last command: without it nothing counts."""
-        if queue is not None:
-            await self._request.command("SET VARIABLE", Variable.QUEUE, _safe(queue))
-        await self._request.command("SET VARIABLE", Variable.NEXT, exit.value)
+        match exit:
+            case EnterQueue(queue=queue):
+                await self._request.command("SET VARIABLE", Variable.QUEUE, _safe(queue))
+                word = Exit.QUEUE
+            case LeaveMessage():
+                word = Exit.VOICEMAIL
+            case HangUp():
+                word = Exit.HANGUP
+        await self._request.command("SET VARIABLE", Variable.NEXT, word.value)
 
     def _on_disk(self, prompts: Sequence[Path]) -> tuple[list[str], timedelta]:
         """The prompts that exist, as Asterisk names them (no `.wav`), and at most their length.
