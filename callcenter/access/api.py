@@ -122,7 +122,7 @@ def router(service: AccessService, guard: Guard, *, clock: Clock = system_clock)
     async def add_user(
         body: NewUser, response: Response, _admin: Principal = Depends(guard.admin)
     ) -> UserReply:
-        user = await service.add_user(body.name, body.password.get_secret_value(), body.role)
+        user = await service.create_user(body.name, body.password.get_secret_value(), body.role)
         return _reply(user, response)
 
     @api.get("/users/{name}")

@@ -144,7 +144,7 @@ class AccessService:
             raise NoSuchUser
         return found[0]
 
-    async def add_user(self, name: str, password: str, role: Role) -> User:
+    async def create_user(self, name: str, password: str, role: Role) -> User:
         """Raises `InvalidField`, `NameTaken`."""
         check_user_name(name)
         check_password(password)
