@@ -1,4 +1,4 @@
-"""What is done with lines: opened, changed, closed; each in force once Asterisk was seen to load it."""
+"""What is done with lines: opened, changed, closed, and confirmed once Asterisk has loaded it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ class LineService:
         return await self._confirmed(number, change_id)
 
     async def close(self, number: str, *, based_on: int | None) -> Outcome:
-        """The number is ours no more. In force: Asterisk refuses it. Raises `NoSuchLine`, `Stale`."""
+        """The number is ours no more. In force: Asterisk refuses it.
+
+        Raises `NoSuchLine`, `Stale`.
+        """
         async with self._database.transaction() as connection:
             await self._held(connection, number, based_on)
             await store.remove_line(connection, number)
