@@ -38,7 +38,5 @@ async def eventually(
         except AssertionError as exc:
             last = exc
         if loop.time() > deadline:
-            raise NeverHappened(
-                f"{what}: not within {within.total_seconds():g} s (last: {last!r})"
-            )
+            raise NeverHappened(f"{what}: not within {within.total_seconds():g} s (last: {last!r})")
         await asyncio.sleep(_POLL_SECONDS)

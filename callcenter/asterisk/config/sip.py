@@ -44,7 +44,9 @@ def transports(config: SwitchConfig) -> str:
             )
         )
     if config.http_port is not None:
-        parts.append(section("transport-ws", ("type", "transport"), ("protocol", "ws"), *_any(config)))
+        parts.append(
+            section("transport-ws", ("type", "transport"), ("protocol", "ws"), *_any(config))
+        )
     return "\n".join(parts)
 
 

@@ -1,7 +1,7 @@
 """The whole conf tree onto the disk, at once: a reload sees the old one or the new one.
 
-    <HOME>/asterisk/generations/<hash>/   asterisk-conf/ + dialplan/ + the generated files
-    <HOME>/asterisk/etc                   link to the generation in force
+<HOME>/asterisk/generations/<hash>/   asterisk-conf/ + dialplan/ + the generated files
+<HOME>/asterisk/etc                   link to the generation in force
 """
 
 from __future__ import annotations
