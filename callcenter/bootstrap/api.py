@@ -7,27 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
-
-from callcenter.access.api import router as access_router
-from callcenter.access.guard import Guard
-from callcenter.access.service import AccessService
-from callcenter.agents.api import router as agents_router
-from callcenter.agents.service import AgentService
-from callcenter.calls.api import router as calls_router
-from callcenter.calls.service import CallService
-from callcenter.cases.api import router as cases_router
-from callcenter.cases.service import CaseService
-from callcenter.ivr.api import router as flows_router
-from callcenter.lines.api import router as lines_router
-from callcenter.platform.alive import show_life
-from callcenter.platform.db import Database
-from callcenter.platform.postgres import database_url
-from callcenter.platform.settings import Settings
-from callcenter.platform.tasks import run_until_stopped
-from callcenter.platform.web import PROBLEM_RESPONSES, install_problem_handlers
-from callcenter.queues.api import router as queues_router
-from callcenter.recordings.api import router as recordings_router
 
 
 class _Server(uvicorn.Server):
