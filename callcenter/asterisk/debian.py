@@ -28,7 +28,18 @@ DOWNLOAD_SECONDS = 1200
 DISK_NEEDED = 700_000_000
 
 _DEBIAN_SUITES = frozenset(
-    ["bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldstable", "stable", "testing", "unstable"]
+    [
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+        "sid",
+        "oldstable",
+        "stable",
+        "testing",
+        "unstable",
+    ]
 )
 
 
