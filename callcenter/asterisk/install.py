@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callcenter.asterisk.debian import (
-    ArchiveSource,
     DISK_NEEDED,
+    ArchiveSource,
     CannotInstall,
     PrivateApt,
     Progress,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-GENERATED = "; Written by callcenter from settings and database. Edits are lost at the next write.\n"
+GENERATED = (
+    "; Written by callcenter from settings and database. Edits are lost at the next write.\n"
+)
 
 
 def section(name: str, *settings: tuple[str, str], template: str = "") -> str:
