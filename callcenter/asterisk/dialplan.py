@@ -104,8 +104,8 @@ class QueueStatus(StrEnum):
 
 
 #: Before every queue's name inside Asterisk: the section [general] of queues.conf is no queue, and
-#: our default queue is called `general`. AMI and queue_log say `q_general`; the journal's own events
-#: and everything of ours say `general`.
+#: our default queue is called `general`. AMI and queue_log say `q_general`; the journal's own
+#: events and everything of ours say `general`.
 QUEUE_PREFIX: Final = "q_"
 
 

@@ -88,9 +88,7 @@ class Node:
             on_gap=lambda _before, _after: self._snapshot_wanted.set(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
-        self._keeper = SwitchKeeper(
-            self._database, self._switch, self._ami, settings, installation
-        )
+        self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
         self._snapshot_wanted = asyncio.Event()
         self._asterisk: dict[str, str] = {}
         self._behind_since: datetime | None = None
