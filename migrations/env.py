@@ -20,8 +20,8 @@ def _migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         compare_server_default=False,
-        include_object=lambda _object, name, kind, *_: not (
-            kind == "table" and str(name).startswith("procrastinate_")
+        include_object=lambda _object, name, kind, *_: (
+            not (kind == "table" and str(name).startswith("procrastinate_"))
         ),
     )
     with context.begin_transaction():

@@ -19,9 +19,10 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from callcenter.platform.errors import Misconfigured, Unavailable
+from callcenter.platform.settings import Settings
 
 #: PostgreSQL refuses to run as root: the first of these that the machine has runs it instead.
 _SERVICE_USERS = ("postgres", "pgserver", "nobody")
@@ -115,7 +116,7 @@ class EmbeddedPostgres:
             )
         try:
             async with asyncio.timeout(limit.total_seconds()):
-                while not await self._answers():  # noqa: ASYNC110 - a daemon tells nobody
+                while not await self._answers():
                     await asyncio.sleep(0.05)
         except TimeoutError as exc:
             raise PostgresFailed(
@@ -134,7 +135,7 @@ class EmbeddedPostgres:
             os.kill(pid, how)
             try:
                 async with asyncio.timeout(patience.total_seconds()):
-                    while self.pid() == pid:  # noqa: ASYNC110 - not our child: nothing to await
+                    while self.pid() == pid:
                         await asyncio.sleep(0.02)
                 return
             except TimeoutError:
@@ -191,6 +192,22 @@ class EmbeddedPostgres:
             ) from exc
         except subprocess.TimeoutExpired as exc:
             raise PostgresFailed(f"{program} took longer than {limit}") from exc
+
+
+def embedded(settings: Settings) -> EmbeddedPostgres:
+    """The instance's own server."""
+    return EmbeddedPostgres(
+        data=settings.postgres_directory,
+        sockets=settings.run_directory / "pg",
+        log=settings.log_directory / "postgres.log",
+    )
+
+
+def database_url(settings: Settings) -> URL:
+    """Where the database is: the one that was set, else the embedded one."""
+    if settings.database_url is not None:
+        return make_url(settings.database_url.get_secret_value())
+    return embedded(settings).url()
 
 
 def _binaries() -> Path:

@@ -1,28 +1,29 @@
-"""The queues an instance begins with."""
+"""The queues there are out of the box."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from typing import Final
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.queues.tables import queues
+from callcenter.queues import store
+from callcenter.queues.model import Queue
 
-#: Name, title, whether callers land there when nothing else is said.
-DEFAULTS = (
-    ("general", "综合服务 General", True),
-    ("enterprise", "企业服务 Enterprise", False),
-    ("legal", "法律咨询 Legal advice", False),
-)
+#: Name → title. The first is the default one.
+QUEUES: Final = {"general": "综合服务", "enterprise": "企业服务", "legal": "法律咨询"}
 
 
-async def seed_defaults(connection: AsyncConnection) -> None:
-    """Make the default queues where an instance has none; never touches what is there."""
-    if (await connection.execute(select(queues.c.name).limit(1))).first() is not None:
-        return
-    for name, title, is_default in DEFAULTS:
-        await connection.execute(
-            insert(queues)
-            .values(name=name, title=title, is_default=is_default)
-            .on_conflict_do_nothing()
+async def seed_queues(connection: AsyncConnection) -> None:
+    """Add those that are missing; what was changed stays as it is."""
+    for name, title in QUEUES.items():
+        await store.add_missing_queue(
+            connection,
+            Queue(
+                name=name,
+                title=title,
+                strategy="rrmemory",
+                ring_seconds=15,
+                is_default=name == "general",
+                version=1,
+            ),
         )

@@ -1,0 +1,1 @@
+"""Shipped fakes and real peers: for our tests, the demonstration call, and whoever extends us."""

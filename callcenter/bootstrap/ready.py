@@ -1,0 +1,42 @@
+"""Whether the parts answer: for the supervisor's waiting, never for decisions about calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from callcenter.asterisk.install import Installation
+from callcenter.platform.settings import Settings
+
+
+async def asterisk_has_booted(installation: Installation, settings: Settings) -> bool:
+    """Fully booted, by its own word on the control socket."""
+    conf = settings.asterisk_directory / "etc" / "asterisk.conf"
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *installation.console_command(conf, "core show uptime seconds"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(5):
+            output, _ = await process.communicate()
+    except (OSError, TimeoutError):
+        return False
+    return process.returncode == 0 and b"System uptime" in output
+
+
+async def api_is_ready(settings: Settings) -> bool:
+    """`/health/ready` says ready."""
+    try:
+        async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
+            return (await client.get("/health/ready")).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def api_url(settings: Settings) -> str:
+    """The API's address as seen from this machine."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+    return f"http://{everywhere.get(settings.api_host, settings.api_host)}:{settings.api_port}"

@@ -1,0 +1,65 @@
+"""`callcenter worker`: background jobs on procrastinate."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from procrastinate import App
+from sqlalchemy import text
+
+from callcenter.platform.alive import show_life
+from callcenter.platform.clock import system_clock
+from callcenter.platform.db import Database
+from callcenter.platform.jobs import jobs_app
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import Settings
+from callcenter.platform.tasks import run_until_stopped
+from callcenter.recordings.service import RecordingService
+
+_NEWS_KEPT = timedelta(days=7)
+
+
+def register_jobs(jobs: App, database: Database, recordings: RecordingService) -> None:
+    """All periodic jobs of the hotline."""
+
+    @jobs.periodic(cron="*/10 * * * *")
+    @jobs.task(name="recordings.verify_oldest", queueing_lock="recordings.verify_oldest")
+    async def verify_oldest(timestamp: int) -> None:
+        """Hash the recordings again that were checked longest ago: what we say exists, does."""
+        await recordings.verify_oldest(limit=50)
+
+    @jobs.periodic(cron="17 * * * *")
+    @jobs.task(name="news.forget", queueing_lock="news.forget")
+    async def forget_news(timestamp: int) -> None:
+        """News are hints to look; after a week nobody looks for them."""
+        async with database.transaction() as connection:
+            await connection.execute(
+                text("DELETE FROM outbox WHERE at < :before"),
+                {"before": system_clock() - _NEWS_KEPT},
+            )
+
+
+async def serve_worker(settings: Settings) -> None:
+    """Run jobs until stopped."""
+    url = database_url(settings)
+    database = Database(url, name="callcenter-worker", pool_size=4)
+    jobs = jobs_app(url)
+    recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
+    register_jobs(jobs, database, recordings)
+
+    async def work() -> None:
+        async with jobs.open_async():
+            await jobs.run_worker_async(
+                name="worker", install_signal_handlers=False, shutdown_graceful_timeout=1
+            )
+
+    try:
+        await run_until_stopped(
+            {
+                # Without its database the worker ends; whoever supervises starts it again.
+                "jobs": work(),
+                "alive": show_life(settings.run_directory / "worker.alive"),
+            }
+        )
+    finally:
+        await database.close()
