@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
+from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.bootstrap.cases import case_title
@@ -155,8 +157,6 @@ class Node:
         self._consumer.reconcile(live, started_at=begun_at)
 
     async def _take_snapshots(self) -> None:
-        from callcenter.asterisk.errors import AsteriskError
-
         while True:
             await self._snapshot_wanted.wait()
             self._snapshot_wanted.clear()
@@ -220,7 +220,9 @@ class Node:
     async def _rotate(self) -> None:
         while True:
             await asyncio.sleep(60)
-            await asyncio.to_thread(self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES)
+            await asyncio.to_thread(
+                self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES, time.time_ns()
+            )
 
 
 async def _inbound_line(connection: AsyncConnection, fact: Fact) -> str | None:
