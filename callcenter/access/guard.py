@@ -14,7 +14,8 @@ from fastapi.security import OAuth2PasswordBearer
 from callcenter.access.model import Principal, Role
 from callcenter.platform.errors import NotAllowed, NotAuthenticated
 
-_bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+#: The token of the `Authorization: Bearer` header, or None.
+bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 
 
 class Guard:
@@ -31,14 +32,14 @@ class Guard:
             raise NotAllowed(f"This needs the role {role}; yours is {principal.role}.")
         return principal
 
-    async def agent(self, _request: Request, token: str | None = Security(_bearer)) -> Principal:
+    async def agent(self, _request: Request, token: str | None = Security(bearer)) -> Principal:
         """Anybody who is logged in."""
         return await self._principal(token, Role.AGENT)
 
     async def supervisor(
-        self, _request: Request, token: str | None = Security(_bearer)
+        self, _request: Request, token: str | None = Security(bearer)
     ) -> Principal:
         return await self._principal(token, Role.SUPERVISOR)
 
-    async def admin(self, _request: Request, token: str | None = Security(_bearer)) -> Principal:
+    async def admin(self, _request: Request, token: str | None = Security(bearer)) -> Principal:
         return await self._principal(token, Role.ADMIN)

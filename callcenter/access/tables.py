@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -26,6 +27,7 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", Moment, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
 )
 
 access_tokens = Table(
@@ -45,4 +47,5 @@ login_failures = Table(
     Column("name", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Index("ix_login_failures_name", "name", "at"),
+    Index("ix_login_failures_at", "at"),
 )

@@ -23,6 +23,8 @@ cases = Table(
     Column("closed_at", Moment),
     Column("version", Integer, nullable=False, server_default="1"),
     Index("ix_cases_opened_at", text("opened_at DESC"), "case_number"),
+    Index("ix_cases_unclosed", "state", postgresql_where=text("state <> 'closed'")),
+    Index("ix_cases_closed_at", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
 )
 
 case_calls = Table(
@@ -32,6 +34,12 @@ case_calls = Table(
     Column("call_id", ForeignKey("calls.call_id"), primary_key=True, index=True),
     Column("relation", Text, nullable=False),
     Column("linked_at", Moment, nullable=False),
+    Index(
+        "uq_case_calls_one_origin",
+        "case_number",
+        unique=True,
+        postgresql_where=text("relation = 'origin'"),
+    ),
 )
 
 case_events = Table(

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import DateTime, MetaData
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import DateTime, MetaData, event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -55,6 +55,17 @@ def _is_away(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InterfaceError)
 
 
+def _leave_out_values(context: ExceptionContext) -> None:
+    """Cut PostgreSQL's DETAIL ("Failing row contains …") off: tracebacks are logged."""
+    error: BaseException | None = context.sqlalchemy_exception or context.original_exception
+    while error is not None:
+        if error.args and isinstance(error.args[0], str):
+            error.args = (error.args[0].split("\nDETAIL:", 1)[0], *error.args[1:])
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        error = error.__cause__ or getattr(error, "orig", None)
+
+
 class Database:
     """A pool of connections to one PostgreSQL.
 
@@ -77,12 +88,16 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=connect_timeout.total_seconds(),
             pool_pre_ping=True,
+            # What is bound to a statement is personal data; it must not stand in a traceback.
+            hide_parameters=True,
             connect_args={
                 "timeout": connect_timeout.total_seconds(),
                 "command_timeout": command_timeout.total_seconds(),
                 "server_settings": {"application_name": name, "timezone": "UTC"},
             },
         )
+
+        event.listen(self.engine.sync_engine, "handle_error", _leave_out_values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -88,7 +88,10 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
     """The position in a cursor. Raises `InvalidField` for one we did not make."""
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if len(position) == parts and all(isinstance(part, str) for part in position):
+        # Printable: what is not (NUL, half a surrogate pair) the database cannot take.
+        if len(position) == parts and all(
+            isinstance(part, str) and part.isprintable() for part in position
+        ):
             return tuple(position)
     except (ValueError, TypeError):
         pass
@@ -125,7 +128,7 @@ def problem_of(error: HotlineError) -> Problem:
     """The problem document of one of our errors."""
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     fields = (
-        [FieldProblem(field=error.field, rule=error.rule)]
+        [FieldProblem(field=field, rule=rule) for field, rule in error.problems]
         if isinstance(error, InvalidField)
         else []
     )
@@ -137,6 +140,11 @@ def problem_of(error: HotlineError) -> Problem:
         detail=error.message,
         errors=fields,
     )
+
+
+def _sendable(text: str) -> str:
+    """Bounded and encodable: the name of an unknown field is whatever the client sent."""
+    return text[:200].encode("utf-8", "replace").decode()
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -154,8 +162,9 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(exc, RequestValidationError)
         fields = [
             FieldProblem(
-                field=".".join(str(part) for part in error["loc"] if part != "body") or "body",
-                rule=error["msg"],
+                field=_sendable(".".join(str(part) for part in error["loc"] if part != "body"))
+                or "body",
+                rule=_sendable(error["msg"]),
             )
             for error in exc.errors()
         ]

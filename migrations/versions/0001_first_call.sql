@@ -5,6 +5,11 @@ BEGIN
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$
 -- ----
+-- No control characters; with `lines`, line ends may stand in it. (NUL cannot be stored at all.)
+CREATE FUNCTION is_plain_text(value text, lines boolean DEFAULT false) RETURNS boolean
+  LANGUAGE sql IMMUTABLE STRICT
+  RETURN (CASE WHEN lines THEN replace(value, E'\n', '') ELSE value END) !~ '[\u0001-\u001f\u007f-\u009f]'
+-- ----
 -- News: the NOTIFY leaves with the commit of the row it tells of.
 CREATE TABLE outbox (
   news_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -34,11 +39,13 @@ CREATE TABLE users (
   role          text NOT NULL,
   active        boolean NOT NULL DEFAULT true,
   created_at    timestamptz NOT NULL,
+  version       integer NOT NULL DEFAULT 1,
   CONSTRAINT pk_users PRIMARY KEY (user_id),
   CONSTRAINT uq_users_name UNIQUE (name),
   CONSTRAINT ck_users_name CHECK (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   CONSTRAINT ck_users_role CHECK (role IN ('admin', 'supervisor', 'agent')),
-  CONSTRAINT ck_users_password_hash CHECK (password_hash LIKE '$argon2id$%')
+  CONSTRAINT ck_users_password_hash CHECK (password_hash LIKE '$argon2id$%'),
+  CONSTRAINT ck_users_version CHECK (version >= 1)
 )
 -- ----
 CREATE TABLE access_tokens (
@@ -64,6 +71,8 @@ CREATE TABLE login_failures (
 -- ----
 CREATE INDEX ix_login_failures_name ON login_failures (name, at)
 -- ----
+CREATE INDEX ix_login_failures_at ON login_failures (at)
+-- ----
 -- Queues and agents --------------------------------------------------------------------------
 CREATE TABLE queues (
   name         text NOT NULL,
@@ -74,7 +83,7 @@ CREATE TABLE queues (
   version      integer NOT NULL DEFAULT 1,
   CONSTRAINT pk_queues PRIMARY KEY (name),
   CONSTRAINT ck_queues_name CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
-  CONSTRAINT ck_queues_title CHECK (char_length(title) BETWEEN 1 AND 100),
+  CONSTRAINT ck_queues_title CHECK (char_length(title) BETWEEN 1 AND 100 AND is_plain_text(title)),
   CONSTRAINT ck_queues_strategy CHECK (strategy IN
     ('ringall', 'leastrecent', 'fewestcalls', 'random', 'rrmemory', 'rrordered', 'linear', 'wrandom')),
   CONSTRAINT ck_queues_ring_seconds CHECK (ring_seconds BETWEEN 3 AND 120)
@@ -91,7 +100,7 @@ CREATE TABLE agents (
   version    integer NOT NULL DEFAULT 1,
   CONSTRAINT pk_agents PRIMARY KEY (agent_id),
   CONSTRAINT ck_agents_agent_id CHECK (agent_id ~ '^[1-9][0-9]{2,5}$'),
-  CONSTRAINT ck_agents_name CHECK (char_length(name) BETWEEN 1 AND 100),
+  CONSTRAINT ck_agents_name CHECK (char_length(name) BETWEEN 1 AND 100 AND is_plain_text(name)),
   CONSTRAINT ck_agents_sip_digest CHECK (sip_digest ~ '^[0-9a-f]{32}$')
 )
 -- ----
@@ -340,15 +349,39 @@ CREATE TABLE cases (
   CONSTRAINT uq_cases_origin_call_id UNIQUE (origin_call_id),
   CONSTRAINT fk_cases_origin_call_id_calls FOREIGN KEY (origin_call_id) REFERENCES calls,
   CONSTRAINT ck_cases_case_number CHECK (case_number_is_valid(case_number)),
-  CONSTRAINT ck_cases_title CHECK (char_length(title) BETWEEN 1 AND 200),
-  CONSTRAINT ck_cases_citizen_words CHECK (char_length(citizen_words) <= 4000),
-  CONSTRAINT ck_cases_category CHECK (char_length(category) <= 100),
+  CONSTRAINT ck_cases_title CHECK (char_length(title) BETWEEN 1 AND 200 AND is_plain_text(title)),
+  CONSTRAINT ck_cases_citizen_words CHECK (char_length(citizen_words) <= 4000 AND is_plain_text(citizen_words, true)),
+  CONSTRAINT ck_cases_category CHECK (char_length(category) <= 100 AND is_plain_text(category)),
+  CONSTRAINT ck_cases_opened_by CHECK (char_length(opened_by) BETWEEN 1 AND 80 AND is_plain_text(opened_by)),
+  CONSTRAINT ck_cases_version CHECK (version >= 1),
   CONSTRAINT ck_cases_state CHECK (state IN ('open', 'closed')),
   CONSTRAINT ck_cases_closed CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
   CONSTRAINT ck_cases_order CHECK (closed_at >= opened_at)
 )
 -- ----
 CREATE INDEX ix_cases_opened_at ON cases (opened_at DESC, case_number)
+-- ----
+CREATE INDEX ix_cases_unclosed ON cases (state) WHERE state <> 'closed'
+-- ----
+CREATE INDEX ix_cases_closed_at ON cases (closed_at) WHERE closed_at IS NOT NULL
+-- ----
+-- Where a case came from never changes, and each change is one version.
+CREATE FUNCTION keep_case_origin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (NEW.case_number, NEW.opened_at, NEW.opened_by) IS DISTINCT FROM
+     (OLD.case_number, OLD.opened_at, OLD.opened_by)
+     OR NEW.origin_call_id IS DISTINCT FROM OLD.origin_call_id THEN
+    RAISE EXCEPTION 'number, opening and origin of a case never change' USING ERRCODE = 'restrict_violation';
+  END IF;
+  IF NEW.version <> OLD.version + 1 THEN
+    RAISE EXCEPTION 'each change of a case raises its version by one' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NEW;
+END $$
+-- ----
+CREATE TRIGGER cases_keep_origin BEFORE UPDATE ON cases FOR EACH ROW EXECUTE FUNCTION keep_case_origin()
+-- ----
+CREATE TRIGGER cases_stay BEFORE DELETE ON cases FOR EACH ROW EXECUTE FUNCTION refuse_change()
 -- ----
 CREATE TABLE case_calls (
   case_number text NOT NULL,
@@ -363,6 +396,8 @@ CREATE TABLE case_calls (
 -- ----
 CREATE INDEX ix_case_calls_call_id ON case_calls (call_id)
 -- ----
+CREATE UNIQUE INDEX uq_case_calls_one_origin ON case_calls (case_number) WHERE relation = 'origin'
+-- ----
 CREATE TABLE case_events (
   case_number text NOT NULL,
   seq         integer NOT NULL,
@@ -373,11 +408,22 @@ CREATE TABLE case_events (
   CONSTRAINT pk_case_events PRIMARY KEY (case_number, seq),
   CONSTRAINT fk_case_events_case_number_cases FOREIGN KEY (case_number) REFERENCES cases,
   CONSTRAINT ck_case_events_seq CHECK (seq >= 1),
-  CONSTRAINT ck_case_events_kind CHECK (kind IN ('opened', 'edited', 'note_added', 'call_linked', 'closed', 'reopened'))
+  CONSTRAINT ck_case_events_kind CHECK (kind IN ('opened', 'edited', 'note_added', 'call_linked', 'closed', 'reopened')),
+  CONSTRAINT ck_case_events_first CHECK ((seq = 1) = (kind = 'opened')),
+  CONSTRAINT ck_case_events_actor CHECK (char_length(actor) BETWEEN 1 AND 80 AND is_plain_text(actor)),
+  CONSTRAINT ck_case_events_detail CHECK (jsonb_typeof(detail) = 'object'),
+  CONSTRAINT ck_case_events_note CHECK (kind <> 'note_added'
+    OR coalesce(char_length(detail ->> 'text') BETWEEN 1 AND 4000 AND is_plain_text(detail ->> 'text', true), false)),
+  CONSTRAINT ck_case_events_reason CHECK (kind NOT IN ('closed', 'reopened')
+    OR coalesce(char_length(detail ->> 'reason') BETWEEN 1 AND 1000 AND is_plain_text(detail ->> 'reason', true), false)),
+  CONSTRAINT ck_case_events_call CHECK (kind <> 'call_linked' OR detail ? 'call_id')
 )
 -- ----
 CREATE TRIGGER case_events_append_only BEFORE UPDATE OR DELETE ON case_events
   FOR EACH ROW EXECUTE FUNCTION refuse_change()
+-- ----
+CREATE TRIGGER case_events_stay BEFORE TRUNCATE ON case_events
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 -- ----
 -- Recordings ---------------------------------------------------------------------------------
 CREATE TABLE recordings (

@@ -1,0 +1,225 @@
+"""`/metrics`: what durable rows say at the moment of the scrape, in Prometheus' text format.
+
+Nothing is counted in memory, so that a restart forgets nothing and every process tells the same.
+What grows for ever is told for the last 24 hours: that stays cheap after ten million calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from sqlalchemy import ColumnElement, bindparam, func, literal, not_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.calls.tables import calls
+from callcenter.cases.tables import cases
+from callcenter.health.checks import SILENCE
+from callcenter.health.report import NodeReport
+from callcenter.lines.tables import lines
+from callcenter.platform.clock import Clock
+from callcenter.platform.db import Database
+from callcenter.platform.errors import Unavailable
+from callcenter.recordings.tables import recordings
+from callcenter.switch.tables import node_status
+
+DAY: Final = timedelta(hours=24)
+
+#: States of a recording that is not finished.
+UNFINISHED: Final = ("recording", "pending")
+
+#: A scrape that takes longer goes without the database.
+LIMIT: Final = timedelta(seconds=3)
+
+#: Metric → part and name in a node's report, what it is, and whether it only ever rises.
+_OF_NODES: Final = (
+    ("ami_reconnects", "ami", "reconnects", "Times the AMI link was made anew", True),
+    ("ami_gaps", "ami", "gaps", "Times AMI events were missed and repaired", True),
+    ("journal_lag_seconds", "journal", "lag_seconds", "How far the journal is behind", False),
+    ("journal_lag_bytes", "journal", "lag_bytes", "Bytes of journal not read yet", False),
+    ("journal_rejects", "journal", "rejects", "Journal lines that could not be read", True),
+    ("agi_answering", "agi", "answering", "AGI processes that answer", False),
+    ("agi_processes", "agi", "of", "AGI processes there should be", False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one scrape read. No number, name or word of a person is among it."""
+
+    now: datetime
+    ended: list[tuple[str, str, int]] = field(default_factory=list)  # line, disposition, count
+    open_calls: list[tuple[str, int]] = field(default_factory=list)
+    cases: list[tuple[str, int]] = field(default_factory=list)
+    cases_closed: int = 0
+    recordings: list[tuple[str, int]] = field(default_factory=list)
+    oldest_unfinished: datetime | None = None
+    nodes: dict[str, NodeReport] = field(default_factory=dict)
+
+
+class Metrics:
+    """Answers scrapes. `registry` is for what a process counts itself (requests, …)."""
+
+    def __init__(self, database: Database, clock: Clock, *, limit: timedelta = LIMIT) -> None:
+        self._database = database
+        self._clock = clock
+        self._limit = limit
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    async def scrape(self) -> bytes:
+        """The text; without the database, all that does not need it."""
+        figures = None
+        with suppress(Unavailable, TimeoutError):
+            async with (
+                asyncio.timeout(self._limit.total_seconds()),
+                self._database.transaction() as connection,
+            ):
+                figures = await _read(connection, self._clock())
+        registry = CollectorRegistry()
+        registry.register(_Snapshot(list(_families(figures))))
+        return generate_latest(self.registry) + generate_latest(registry)
+
+
+class _Snapshot:
+    """A collector of what was read beforehand: collecting itself cannot await."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+async def _read(connection: AsyncConnection, now: datetime) -> Figures:
+    """Five queries, each through an index."""
+    since = now - DAY
+    # A line that is not configured is whatever somebody dialled: no label of its own.
+    line = func.coalesce(lines.c.number, literal("other")).label("line")
+    ended = await _rows(
+        connection,
+        select(line, calls.c.disposition, func.count())
+        .select_from(calls.outerjoin(lines, lines.c.number == calls.c.line))
+        .where(calls.c.started_at >= since, calls.c.ended_at.is_not(None))
+        .group_by(line, calls.c.disposition),
+    )
+    open_calls = await _rows(
+        connection,
+        select(calls.c.state, func.count())
+        .where(calls.c.ended_at.is_(None))
+        .group_by(calls.c.state),
+    )
+    unclosed: ColumnElement[bool] = cases.c.state != literal("closed", literal_execute=True)
+    of_cases = await _rows(
+        connection,
+        select(cases.c.state, func.count())
+        .where(unclosed)
+        .group_by(cases.c.state)
+        .union_all(select(literal("closed"), func.count()).where(cases.c.closed_at >= since)),
+    )
+    unfinished = recordings.c.state.in_(
+        bindparam("unfinished", UNFINISHED, expanding=True, literal_execute=True)
+    )
+    counted = (recordings.c.state, func.count(), func.min(recordings.c.started_at))
+    of_recordings = await _rows(
+        connection,
+        select(*counted)
+        .where(unfinished)
+        .group_by(recordings.c.state)
+        .union_all(
+            select(*counted)
+            .select_from(calls.join(recordings, recordings.c.call_id == calls.c.call_id))
+            .where(calls.c.started_at >= since, not_(unfinished))
+            .group_by(recordings.c.state)
+        ),
+    )
+    nodes = await _rows(connection, select(node_status))
+    return Figures(
+        now=now,
+        ended=[(row[0], row[1], row[2]) for row in ended],
+        open_calls=[(row[0], row[1]) for row in open_calls],
+        cases=[(row[0], row[1]) for row in of_cases if row[0] != "closed"],
+        cases_closed=sum(row[1] for row in of_cases if row[0] == "closed"),
+        recordings=[(row[0], row[1]) for row in of_recordings],
+        oldest_unfinished=min(
+            (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
+        ),
+        nodes={
+            row.node: NodeReport(row.heartbeat_at, row.report)
+            for row in nodes
+            if isinstance(row.report, dict)
+        },
+    )
+
+
+async def _rows(connection: AsyncConnection, query: Any) -> list[Any]:
+    return list(await connection.execute(query))
+
+
+def _families(figures: Figures | None) -> Iterator[Metric]:
+    up = GaugeMetricFamily("callcenter_up", "1 while a part answers, else 0", labels=["part"])
+    up.add_metric(["database"], 0 if figures is None else 1)
+    if figures is None:
+        yield up
+        return
+    for node, report in figures.nodes.items():
+        alive = figures.now - report.heartbeat_at <= SILENCE
+        up.add_metric([f"node:{node}"], int(alive))
+        connected = alive and report.text("ami", "state") == "connected"
+        up.add_metric([f"ami:{node}"], int(connected))
+    yield up
+    yield _gauge(
+        "calls_last_day",
+        "Calls that began in the last 24 hours and have ended",
+        ["line", "disposition"],
+        [((line, disposition), n) for line, disposition, n in figures.ended],
+    )
+    yield _gauge(
+        "calls_open", "Calls going on", ["state"], [((s,), n) for s, n in figures.open_calls]
+    )
+    yield _gauge(
+        "cases", "Cases that are not closed", ["state"], [((s,), n) for s, n in figures.cases]
+    )
+    yield GaugeMetricFamily(
+        "callcenter_cases_closed_last_day",
+        "Cases closed in the last 24 hours, and not reopened",
+        value=figures.cases_closed,
+    )
+    yield _gauge(
+        "recordings",
+        "Recordings begun in the last 24 hours, and all unfinished ones",
+        ["state"],
+        [((s,), n) for s, n in figures.recordings],
+    )
+    oldest = figures.oldest_unfinished
+    yield GaugeMetricFamily(
+        "callcenter_recordings_oldest_unfinished_seconds",
+        "Age of the oldest recording that is not finished; 0: none",
+        value=max(0.0, (figures.now - oldest).total_seconds()) if oldest else 0.0,
+    )
+    for name, part, key, text, rises in _OF_NODES:
+        kind = CounterMetricFamily if rises else GaugeMetricFamily
+        family = kind(f"callcenter_{name}", text, labels=["node"])
+        for node, report in figures.nodes.items():
+            value = report.number(part, key)
+            if value is not None:
+                family.add_metric([node], value)
+        yield family
+
+
+def _gauge(
+    name: str, text: str, labels: list[str], values: list[tuple[tuple[str, ...], int]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"callcenter_{name}", text, labels=labels)
+    for key, value in values:
+        family.add_metric(list(key), value)
+    return family
