@@ -16,9 +16,10 @@ from callcenter.cases.tables import case_calls
 from callcenter.recordings.tables import recordings
 
 
-async def call_by_id(connection: AsyncConnection, call_id: UUID) -> RowMapping | None:
+async def call_by_id(connection: AsyncConnection, call_id: UUID) -> dict[str, Any] | None:
     found = await connection.execute(select(calls).where(calls.c.call_id == call_id))
-    return found.mappings().one_or_none()
+    row = found.mappings().one_or_none()
+    return dict(row) if row else None
 
 
 async def case_numbers(connection: AsyncConnection, call_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -77,7 +78,7 @@ async def list_rows(
     started_before: datetime | None,
     behind: tuple[datetime, UUID] | None,
     limit: int,
-) -> Sequence[RowMapping]:
+) -> list[Mapping[str, Any]]:
     """Rows of `calls`, youngest first; `behind` is the last of the page before."""
     conditions = [calls.c[name] == value for name, value in equal.items()]
     if started_after is not None:
@@ -98,4 +99,4 @@ async def list_rows(
         .order_by(calls.c.started_at.desc(), calls.c.call_id)
         .limit(limit)
     )
-    return found.mappings().all()
+    return [dict(row) for row in found.mappings()]
