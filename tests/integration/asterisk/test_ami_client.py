@@ -306,6 +306,18 @@ async def test_an_originate_response_is_news_although_it_carries_the_actions_id(
         assert (response.name, response["Response"]) == ("OriginateResponse", "Failure")
 
 
+async def test_an_event_that_overtakes_the_response_of_its_action_is_news(
+    ami: ScriptedAmi,
+) -> None:
+    ami.answers["Originate"] = lambda action: (
+        event("OriginateResponse", ("ActionID", action["ActionID"]), ("Response", "Success"))
+        + success(action)
+    )
+    async with connected(ami) as client:
+        await client.action("Originate", {"Channel": "PJSIP/1001"})
+        assert (await take(client, 1))[0].name == "OriginateResponse"
+
+
 async def test_an_event_named_failure_is_not_success_and_result_is_not_url_unquoted(
     ami: ScriptedAmi,
 ) -> None:
