@@ -228,7 +228,7 @@ CREATE TABLE calls (
     'voicemail', 'fax', 'callback_requested', 'overflowed', 'blocked', 'failed')),
   CONSTRAINT ck_calls_ended CHECK ((state = 'ended') = (ended_at IS NOT NULL)
     AND (ended_at IS NULL) = (disposition IS NULL)),
-  CONSTRAINT ck_calls_hangup_by CHECK (hangup_by IN ('caller', 'agent', 'system') AND ended_at IS NOT NULL),
+  CONSTRAINT ck_calls_hangup_by CHECK (hangup_by IS NULL OR (hangup_by IN ('caller', 'agent', 'system') AND ended_at IS NOT NULL)),
   CONSTRAINT ck_calls_withheld CHECK (NOT caller_withheld OR caller_number IS NULL),
   CONSTRAINT ck_calls_number_source CHECK (caller_number_source IN ('pai', 'from', 'withheld', 'unknown')),
   CONSTRAINT ck_calls_agent CHECK (agent_answered_at IS NULL OR agent IS NOT NULL),
