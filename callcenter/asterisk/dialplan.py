@@ -24,19 +24,32 @@ class Context(StrEnum):
     QUEUE = "cc-queue"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
+    AGENT = "cc-agent"
+    AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
+    SUB_RECORD = "sub-record"
+    SUB_INTERNAL = "sub-internal"
     SUB_CALL_END = "sub-call-end"
 
 
 class Variable(StrEnum):
-    """Channel variables. The first three are inherited by the legs a call makes."""
+    """Channel variables. The first two are inherited by the legs a call makes."""
 
     CALL_ID = "CC_CALL_ID"  #: our UUID of the call
-    LINE = "CC_LINE"  #: the hotline number that was dialled
-    LANGUAGE = "CC_LANGUAGE"  #: what the caller hears: zh, en …
+    LINE = "CC_LINE"  #: the hotline number that was dialled; empty on an agent's own call
+    LINE_MODE = "CC_LINE_MODE"  #: menu | direct
+    LINE_QUEUE = "CC_LINE_QUEUE"  #: of a direct line
+    LANGUAGE = "CC_LANGUAGE"  #: what the line begins in: zh, en …; then CHANNEL(language) counts
+    SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
+    TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
+    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer
+    REASON = "CC_REASON"  #: prompt before the invitation to leave a message, or empty
+    RECORDED = "CC_RECORDED"  #: set once MixMonitor runs: from-bridge | from-answer
+    AGENT = "CC_AGENT"  #: the agent an agent dialled
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
+    KEYS = "CC_KEYS"  #: what the caller keyed in, between EXEC Read and reading it
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -49,6 +62,8 @@ class Global(StrEnum):
     DEFAULT_QUEUE = "CC_DEFAULT_QUEUE"
     DEFAULT_LANGUAGE = "CC_DEFAULT_LANGUAGE"
     RECORD_FROM = "CC_RECORD_FROM"
+    MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
+    WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
 
 
 class Route(StrEnum):
@@ -66,13 +81,53 @@ class Exit(StrEnum):
     HANGUP = "hangup"
 
 
+class DialplanPrompt(StrEnum):
+    """Prompts the dialplan plays by itself: `<CC_PROMPTS>/<language>/<name>.wav`."""
+
+    APOLOGY = "apology"
+    LEAVE_MESSAGE = "leave_message"
+    GOODBYE = "goodbye"
+    NO_AGENTS = "no_agents"
+
+
+class QueueStatus(StrEnum):
+    """What Queue() leaves in QUEUESTATUS; nothing at all when the queue does not exist."""
+
+    TIMEOUT = "TIMEOUT"
+    FULL = "FULL"
+    JOINEMPTY = "JOINEMPTY"
+    LEAVEEMPTY = "LEAVEEMPTY"
+    JOINUNAVAIL = "JOINUNAVAIL"
+    LEAVEUNAVAIL = "LEAVEUNAVAIL"
+    CONTINUE = "CONTINUE"
+    WITHDRAW = "WITHDRAW"
+
+
+#: Before every queue's name inside Asterisk: the section [general] of queues.conf is no queue, and
+#: our default queue is called `general`. AMI and queue_log say `q_general`; the journal's own
+#: events and everything of ours say `general`.
+QUEUE_PREFIX: Final = "q_"
+
+
+def asterisk_queue(name: str) -> str:
+    """Our queue's name as Asterisk knows it."""
+    return QUEUE_PREFIX + name
+
+
+def our_queue(asterisk_name: str) -> str:
+    """The reverse of `asterisk_queue`."""
+    return asterisk_name.removeprefix(QUEUE_PREFIX)
+
+
 class JournalEvent(StrEnum):
     """Names our dialplan gives to `CELGenUserEvent`; the extra is `key=value&key=value`."""
 
-    CALL = "CC_CALL"  #: call=<uuid>&direction=&dialled=&number=&pres=&source=
-    IVR = "CC_IVR"  #: node=&key=&flow=&version= (key: pressed, `t` time-out, empty: entered)
+    #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
+    CALL = "CC_CALL"
+    IVR = "CC_IVR"  #: node=&key=&flow=&version=  (key: pressed, `t` time-out, empty: entered)
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=
-    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct>
+    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail
+    END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

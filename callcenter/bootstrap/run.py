@@ -1,4 +1,4 @@
-"""`callcenter run`: everything on this machine under one supervisor, and one real call to prove it."""
+"""`callcenter run`: everything on one machine under a supervisor, and a real call to prove it."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ calls = Table(
     Column("ivr_version", Integer),
     Column("ivr_path", JSONB, nullable=False, server_default="[]"),
     Column("merged_into", ForeignKey("calls.call_id")),
-    UniqueConstraint("node", "uniqueid"),
+    # Not unique: Asterisk's uniqueids can repeat after a restart, our UUID is the identity.
+    Index("ix_calls_node_uniqueid", "node", "uniqueid"),
     Index("ix_calls_started_at", text("started_at DESC"), "call_id"),
     Index("ix_calls_open", "node", postgresql_where=text("ended_at IS NULL")),
     Index("ix_calls_caller_number", "caller_number", text("started_at DESC")),
@@ -67,9 +68,9 @@ call_linkedids = Table(
 call_legs = Table(
     "call_legs",
     metadata,
-    Column("node", Text, primary_key=True),
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True),
     Column("uniqueid", Text, primary_key=True),
-    Column("call_id", ForeignKey("calls.call_id"), nullable=False, index=True),
+    Column("node", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("agent", Text),
@@ -77,6 +78,7 @@ call_legs = Table(
     Column("answered_at", Moment),
     Column("ended_at", Moment),
     Column("hangup_cause", Integer),
+    Index("ix_call_legs_node_uniqueid", "node", "uniqueid"),
 )
 
 call_events = Table(

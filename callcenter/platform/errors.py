@@ -3,6 +3,7 @@
     HotlineError
     ├── Refused            the asker did something a rule forbids; the message names the rule
     │   ├── InvalidField   one named field of the input breaks a rule
+    │   │   └── InvalidFields  several do
     │   ├── NotFound       what was named does not exist
     │   ├── Conflict       the wish contradicts what is now true
     │   │   └── Stale      the edit was based on an older version
@@ -17,6 +18,7 @@ the status, the voice side decides what the caller hears.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -49,6 +51,32 @@ class InvalidField(Refused):
         self.field = field
         self.rule = rule
         super().__init__(f"{field}: {rule}")
+
+    @property
+    def problems(self) -> tuple[tuple[str, str], ...]:
+        """Every (field, rule) that is broken."""
+        return ((self.field, self.rule),)
+
+
+class InvalidFields(InvalidField):
+    """Fields of the request break rules."""
+
+    slug = "invalid-field"
+
+    #: More are not worth reading: the first ones are mended first.
+    _MOST = 50
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        (field, rule) = problems[0]
+        super().__init__(field, rule)
+        self._problems = tuple(problems[: self._MOST])
+        more = len(problems) - len(self._problems)
+        said = "; ".join(f"{name}: {broken}" for name, broken in self._problems)
+        self.args = (said + (f"; and {more} more" if more else ""),)
+
+    @property
+    def problems(self) -> tuple[tuple[str, str], ...]:
+        return self._problems
 
 
 class NotFound(Refused):

@@ -128,7 +128,7 @@ def problem_of(error: HotlineError) -> Problem:
     """The problem document of one of our errors."""
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     fields = (
-        [FieldProblem(field=error.field, rule=error.rule)]
+        [FieldProblem(field=field, rule=rule) for field, rule in error.problems]
         if isinstance(error, InvalidField)
         else []
     )

@@ -39,6 +39,7 @@ recordings = Table(
     Column("sealed_at", Moment),
     Column("verified_at", Moment),
     Column("repaired", Boolean, nullable=False, server_default="false"),
+    Column("note", Text),  # what a listener should know: one voice missing, header repaired
     Index(
         "ix_recordings_unfinished",
         "started_at",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, Final
 
-T = TypeVar("T")
+_POLL_SECONDS: Final = 0.01
 
 
 class NeverHappened(AssertionError):
@@ -15,26 +16,27 @@ class NeverHappened(AssertionError):
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[T | None]],
-    what: str,
+    condition: Callable[[], Awaitable[Any] | Any],
+    what: str = "this",
     *,
-    within_seconds: float = 10,
-    every_seconds: float = 0.05,
-) -> T:
-    """The first truthy value of `condition()`. Raises `NeverHappened` naming `what`.
+    within: timedelta = timedelta(seconds=5),
+) -> Any:
+    """The first truthy value of `condition()`, which may be async. Raises `NeverHappened`.
 
     An AssertionError of the condition counts as "not yet", and is shown when time is up.
     """
-    deadline = time.monotonic() + within_seconds
-    last: object = None
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within.total_seconds()
     while True:
         try:
-            value = await condition()
+            value = condition()
+            if inspect.isawaitable(value):
+                value = await value
             if value:
                 return value
-            last = value
+            last: object = value
         except AssertionError as exc:
             last = exc
-        if time.monotonic() > deadline:
-            raise NeverHappened(f"{what}: not within {within_seconds:g} s (last: {last!r})")
-        await asyncio.sleep(every_seconds)
+        if loop.time() > deadline:
+            raise NeverHappened(f"{what}: not within {within.total_seconds():g} s (last: {last!r})")
+        await asyncio.sleep(_POLL_SECONDS)

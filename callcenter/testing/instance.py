@@ -71,7 +71,7 @@ class Instance:
                 start_new_session=True,
             )
         try:
-            await eventually(self._is_ready, "the instance is ready", within_seconds=90)
+            await eventually(self._is_ready, "the instance is ready", within=timedelta(seconds=90))
             await self.log_in()
         except BaseException:
             await self.__aexit__(None, None, None)

@@ -220,7 +220,6 @@ CREATE TABLE calls (
   ivr_path          jsonb NOT NULL DEFAULT '[]',
   merged_into       uuid,
   CONSTRAINT pk_calls PRIMARY KEY (call_id),
-  CONSTRAINT uq_calls_node_uniqueid UNIQUE (node, uniqueid),
   CONSTRAINT fk_calls_merged_into_calls FOREIGN KEY (merged_into) REFERENCES calls,
   CONSTRAINT ck_calls_direction CHECK (direction IN ('inbound', 'internal', 'outbound')),
   CONSTRAINT ck_calls_state CHECK (state IN ('ringing', 'in_menu', 'queued', 'talking', 'leaving_message', 'ended')),
@@ -236,6 +235,9 @@ CREATE TABLE calls (
     answered_at >= started_at AND queued_at >= started_at
     AND agent_answered_at >= started_at AND ended_at >= started_at)
 )
+-- ----
+-- Not unique: Asterisk's uniqueids can repeat after a restart, our UUID is the identity.
+CREATE INDEX ix_calls_node_uniqueid ON calls (node, uniqueid)
 -- ----
 CREATE INDEX ix_calls_started_at ON calls (started_at DESC, call_id)
 -- ----
@@ -254,9 +256,9 @@ CREATE TABLE call_linkedids (
 CREATE INDEX ix_call_linkedids_call_id ON call_linkedids (call_id)
 -- ----
 CREATE TABLE call_legs (
-  node         text NOT NULL,
-  uniqueid     text NOT NULL,
   call_id      uuid NOT NULL,
+  uniqueid     text NOT NULL,
+  node         text NOT NULL,
   channel      text NOT NULL,
   role         text NOT NULL,
   agent        text,
@@ -264,14 +266,14 @@ CREATE TABLE call_legs (
   answered_at  timestamptz,
   ended_at     timestamptz,
   hangup_cause integer,
-  CONSTRAINT pk_call_legs PRIMARY KEY (node, uniqueid),
+  CONSTRAINT pk_call_legs PRIMARY KEY (call_id, uniqueid),
   CONSTRAINT fk_call_legs_call_id_calls FOREIGN KEY (call_id) REFERENCES calls,
   CONSTRAINT ck_call_legs_role CHECK (role IN ('citizen', 'agent', 'other')),
   CONSTRAINT ck_call_legs_agent CHECK (role <> 'agent' OR agent IS NOT NULL),
   CONSTRAINT ck_call_legs_order CHECK (answered_at >= started_at AND ended_at >= started_at)
 )
 -- ----
-CREATE INDEX ix_call_legs_call_id ON call_legs (call_id)
+CREATE INDEX ix_call_legs_node_uniqueid ON call_legs (node, uniqueid)
 -- ----
 CREATE TABLE call_events (
   event_id  bigint GENERATED ALWAYS AS IDENTITY,
@@ -443,6 +445,7 @@ CREATE TABLE recordings (
   sealed_at     timestamptz,
   verified_at   timestamptz,
   repaired      boolean NOT NULL DEFAULT false,
+  note          text,
   CONSTRAINT pk_recordings PRIMARY KEY (recording_id),
   CONSTRAINT uq_recordings_name UNIQUE (name),
   CONSTRAINT fk_recordings_call_id_calls FOREIGN KEY (call_id) REFERENCES calls,

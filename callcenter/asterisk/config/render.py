@@ -1,0 +1,197 @@
+"""Settings and rows → the text of every generated conf file. Pure: the same in, the same out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from callcenter.asterisk.config import sip
+from callcenter.asterisk.config.model import SwitchConfig
+from callcenter.asterisk.config.rules import check, clean_name
+from callcenter.asterisk.config.text import GENERATED, escape, section
+from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_queue
+
+#: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
+_LONGEST_RUN_DIR = 108 - 1 - 13
+AMI_USER = "callcenter"
+
+
+def render(config: SwitchConfig) -> dict[str, str]:
+    """Text by file name. Raises BadConfiguration before anything unsafe is in a text."""
+    check(config)
+    return {
+        "asterisk.conf": _asterisk(config),
+        "pjsip_transports.conf": sip.transports(config),
+        "pjsip_trunk.conf": sip.trunk(config),
+        "pjsip_agents.conf": sip.agents(config),
+        "queues_members.conf": _queues(config),
+        "manager_listen.conf": _manager_listen(config),
+        "manager_user.conf": _manager_user(config),
+        "http_listen.conf": _http(config),
+        "rtp_ports.conf": _rtp(config),
+        "udptl_ports.conf": _udptl(config),
+        "extensions_globals.conf": _globals(config),
+        "extensions_lines.conf": _lines(config),
+        "extensions_phones.conf": _phones(config),
+    }
+
+
+def run_dir(config: SwitchConfig) -> Path:
+    """Where the control socket is: below home, or, when that path is too long for a socket, in
+    /tmp under a name that is this home's own."""
+    wanted = config.paths.asterisk / "run"
+    if len(str(wanted).encode()) <= _LONGEST_RUN_DIR:
+        return wanted
+    key = hashlib.sha256(str(config.paths.home).encode()).hexdigest()[:12]
+    return Path("/tmp") / f"callcenter-{key}"  # noqa: S108 (made with mode 0700, owner checked)
+
+
+def _asterisk(config: SwitchConfig) -> str:
+    paths = config.paths
+    return (
+        GENERATED
+        + section(
+            "directories",
+            ("astetcdir", str(paths.etc)),
+            ("astmoddir", str(paths.modules_dir)),
+            ("astvarlibdir", str(paths.var)),
+            ("astdbdir", str(paths.var)),
+            ("astkeydir", str(paths.var)),
+            ("astdatadir", str(paths.data_dir)),
+            ("astagidir", str(paths.var / "agi-bin")),
+            ("astspooldir", str(paths.spool)),
+            ("astcachedir", str(paths.asterisk / "cache")),
+            ("astrundir", str(run_dir(config))),
+            ("astlogdir", str(paths.log)),
+        )
+        + section(
+            "options",
+            # Part of every Uniqueid: without it they repeat after a restart and between nodes.
+            ("systemname", config.node),
+            ("defaultlanguage", "en"),
+            ("languageprefix", "yes"),
+            # Silence is sent while a message is recorded, or some networks drop the call.
+            ("transmit_silence", "yes"),
+            ("hideconnect", "yes"),
+            ("nocolor", "yes"),
+            ("cache_record_files", "no"),
+            # Functions such as SHELL() and FILE() answer to nobody from outside the dialplan.
+            ("live_dangerously", "no"),
+        )
+        + section("files", ("astctlpermissions", "0600"))
+    )
+
+
+def _queues(config: SwitchConfig) -> str:
+    parts = [GENERATED]
+    for queue in config.queues:
+        # Member: interface, penalty, name, state interface. The name in events is the agent's id.
+        members = [("member", f"PJSIP/{a},0,{a},PJSIP/{a}") for a in queue.members]
+        parts.append(
+            section(
+                asterisk_queue(queue.name),
+                ("strategy", queue.strategy),
+                ("timeout", str(queue.ring_seconds)),
+                ("wrapuptime", str(queue.wrapup_seconds)),
+                ("weight", str(queue.weight)),
+                ("maxlen", str(queue.max_waiting)),
+                *members,
+                template="hotline",
+            )
+        )
+    return "\n".join(parts)
+
+
+def _manager_listen(config: SwitchConfig) -> str:
+    # Not a setting: AMI speaks in the clear, so it stays on this machine.
+    return GENERATED + f"bindaddr = 127.0.0.1\nport = {config.ami_port}\n"
+
+
+def _manager_user(config: SwitchConfig) -> str:
+    return GENERATED + section(
+        AMI_USER,
+        ("secret", escape(config.ami_secret)),
+        ("deny", "0.0.0.0/0.0.0.0"),
+        ("permit", "127.0.0.1/255.255.255.255"),
+        # `system`: reload and the PJSIP lists; `reporting`: queue state and ShowDialPlan.
+        ("read", "system,call,agent,user,reporting"),
+        ("write", "system,call,agent,user,reporting,originate"),
+        # Milliseconds. The default of 100 cuts a reader who pauses for a breath, without a word.
+        ("writetimeout", "5000"),
+    )
+
+
+def _http(config: SwitchConfig) -> str:
+    if config.http_port is None:
+        return GENERATED + "enabled = no\n"
+    return (
+        GENERATED
+        + f"enabled = yes\nbindaddr = {config.sip_bind.host}\nbindport = {config.http_port}\n"
+    )
+
+
+def _rtp(config: SwitchConfig) -> str:
+    start, end = config.rtp_range
+    return GENERATED + f"rtpstart = {start}\nrtpend = {end}\n"
+
+
+def _udptl(config: SwitchConfig) -> str:
+    """The last tenth of the range, so that two instances with ranges of their own stay apart."""
+    start, end = config.rtp_range
+    return GENERATED + f"udptlstart = {end - (end - start) // 10}\nudptlend = {end}\n"
+
+
+def _globals(config: SwitchConfig) -> str:
+    values = {
+        Global.AGI_URL: f"agi://127.0.0.1:{config.agi_port}",
+        Global.PROMPTS: str(config.paths.prompts_dir),
+        Global.RECORDINGS: str(config.paths.recordings),
+        Global.DEFAULT_QUEUE: config.default_queue,
+        Global.DEFAULT_LANGUAGE: config.default_language,
+        Global.RECORD_FROM: config.record_from,
+        Global.MAX_CALL_SECONDS: str(config.max_call_seconds),
+    }
+    settings = [(str(name), value) for name, value in values.items()]
+    settings += [
+        (f"{Global.WAIT_PREFIX}{queue.name}", str(queue.max_wait_seconds))
+        for queue in config.queues
+    ]
+    return GENERATED + section("globals", *settings)
+
+
+def _lines(config: SwitchConfig) -> str:
+    """The only doors of the trunk. Literal numbers, so no caller's text becomes a value here."""
+    head = (
+        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound.\n"
+        "; A number that is not here gets 404.\n"
+        f"[{Context.FROM_TRUNK}]\n"
+    )
+    extens = (
+        f"exten = {line.number},1,Set(__{Variable.LINE}={line.number})\n"
+        f" same = n,Set({Variable.LINE_MODE}={line.mode})\n"
+        f" same = n,Set({Variable.LANGUAGE}={line.language})\n"
+        f" same = n,Set({Variable.LINE_QUEUE}={line.queue or config.default_queue})\n"
+        f" same = n,Goto({Context.INBOUND},s,1)\n"
+        for line in config.lines
+    )
+    return GENERATED + head + "".join(extens)
+
+
+def _phones(config: SwitchConfig) -> str:
+    """What agents can dial or transfer to: each other, and the queues by name."""
+    head = (
+        "; Enters: an agent's phone, or a citizen it transfers.\n"
+        "; Leaves: cc-agent, cc-agent-queue.\n"
+        f"[{Context.FROM_AGENTS}]\n"
+    )
+    agents = (
+        f"exten = {agent.agent_id},1,Goto({Context.AGENT},{agent.agent_id},1)"
+        f"  ; {clean_name(agent.name)}\n"
+        for agent in config.agents
+    )
+    queues = (
+        f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
+        f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
+        for queue in config.queues
+    )
+    return GENERATED + head + "".join(agents) + "".join(queues)

@@ -1,0 +1,211 @@
+"""What may stand in a generated conf file. Everything else is refused by field and rule.
+
+A conf file has no quoting: a line break starts a new setting, `;` a comment, `[` a section, and in
+extensions.conf `,` `$` `{` `(` are syntax. So the rules list what is allowed, per kind of value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from callcenter.asterisk.config.model import CODECS, SwitchConfig
+from callcenter.platform.errors import Misconfigured
+
+_NUMBER = re.compile(r"\+?[0-9]{2,15}")
+_AGENT_ID = re.compile(r"[0-9]{3,8}")
+_QUEUE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_LANGUAGE = re.compile(r"[a-z]{2}(?:_[A-Z]{2})?")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_USER = re.compile(r"[A-Za-z0-9_.+@-]{1,80}")
+_SECRET = re.compile(r"[!-~]{1,128}")  # printable ASCII without the space
+_PATH = re.compile(r"/[\w ./+@=~-]*")
+_NAME_SYNTAX = re.compile(r'[;"<>\[\]\\,${}()&|]+')
+
+
+class BadConfiguration(Misconfigured):
+    """A value cannot be written to Asterisk's configuration."""
+
+    slug = "bad-configuration"
+
+    def __init__(self, field: str, rule: str) -> None:
+        self.field = field
+        self.rule = rule
+        super().__init__(f"{field}: {rule}")
+
+
+def clean_name(name: str, field: str = "name") -> str:
+    """A display name for a conf file: syntax characters become a space, control ones raise."""
+    text = unicodedata.normalize("NFC", name)
+    # Cc: line breaks and the rest; Cf: turns of writing direction that make a name read as another.
+    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):
+        raise BadConfiguration(field, "must not hold line breaks or control characters")
+    text = " ".join(_NAME_SYNTAX.sub(" ", text).split())
+    if len(text) > 80:
+        raise BadConfiguration(field, "must have at most 80 characters")
+    return text
+
+
+def check(config: SwitchConfig) -> None:
+    """Refuse, with field and rule, what cannot be written safely or contradicts itself."""
+    _match("node", config.node, _NODE, "letters, digits, `_`, `.`, `-`; at most 40")
+    _match("ami_secret", config.ami_secret, _SECRET, "printable ASCII without spaces")
+    if len(config.ami_secret) < 20:
+        raise BadConfiguration("ami_secret", "must have at least 20 characters")
+    _check_paths(config)
+    _check_ports(config)
+    _check_trunk(config)
+    for network in (*config.agent_networks, *config.local_networks):
+        _network("agent_networks", network)
+    if config.external_address is not None:
+        _host("external_address", config.external_address)
+    if config.record_from not in {"conversation", "answer", "none"}:
+        raise BadConfiguration("record_from", "must be conversation, answer or none")
+    _between("max_call_seconds", config.max_call_seconds, 60, 86400)
+    _check_rows(config)
+
+
+def _check_paths(config: SwitchConfig) -> None:
+    paths = config.paths
+    for name in ("home", "modules_dir", "data_dir", "prompts_dir"):
+        path = str(getattr(paths, name))
+        _match(f"paths.{name}", path, _PATH, "absolute; letters, digits, space and ./+@=~-_ only")
+        if ".." in path.split("/"):
+            raise BadConfiguration(f"paths.{name}", "must not contain `..`")
+    if config.tls is not None:
+        for name in ("certificate", "private_key", "ca_file"):
+            value = getattr(config.tls, name)
+            if value is not None:
+                _match(f"tls.{name}", str(value), _PATH, "an absolute path without syntax")
+
+
+def _check_ports(config: SwitchConfig) -> None:
+    _host("sip_bind", config.sip_bind.host)
+    ports = {"sip_bind": config.sip_bind.port, "ami_port": config.ami_port}
+    ports["agi_port"] = config.agi_port
+    if config.http_port is not None:
+        ports["http_port"] = config.http_port
+    if config.tls is not None:
+        ports["tls.port"] = config.tls.port
+    for name, port in ports.items():
+        _between(name, port, 1, 65535)
+    if len(set(ports.values())) < len(ports):
+        raise BadConfiguration("ports", f"must differ from each other: {ports}")
+    start, end = config.rtp_range
+    _between("rtp_range", start, 1024, 65535)
+    _between("rtp_range", end, 1024, 65535)
+    if end - start < 20:
+        raise BadConfiguration("rtp_range", "must span at least 20 ports (two per call leg)")
+
+
+def _check_trunk(config: SwitchConfig) -> None:
+    trunk = config.trunk
+    if not trunk.addresses:
+        raise BadConfiguration("trunk.addresses", "at least one, or no call can arrive")
+    for address in trunk.addresses:
+        if not _is_network(address):
+            _host("trunk.addresses", address)
+        elif config.sip_bind.host in {"127.0.0.1", "::1"} and address in {"127.0.0.1", "::1"}:
+            # The address comes before the name: every agent's REGISTER from there would be taken
+            # for the trunk's, and refused.
+            raise BadConfiguration("trunk.addresses", "must not be the address we listen on")
+    if trunk.host is not None:
+        _host("trunk.host", trunk.host)
+    _between("trunk.port", trunk.port, 1, 65535)
+    if trunk.username is not None:
+        _match("trunk.username", trunk.username, _USER, "letters, digits and _.+@- only")
+    if trunk.password is not None:
+        _match("trunk.password", trunk.password, _SECRET, "printable ASCII without spaces")
+    if trunk.register and not (trunk.host and trunk.username and trunk.password):
+        raise BadConfiguration("trunk.register", "needs host, username and password")
+    if trunk.transport not in {"udp", "tcp", "tls"}:
+        raise BadConfiguration("trunk.transport", "must be udp, tcp or tls")
+    if trunk.transport == "tls" and config.tls is None:
+        raise BadConfiguration("trunk.transport", "tls needs a certificate and its key")
+    if trunk.srtp and trunk.transport != "tls":
+        # SDES carries the media key in the clear of the signalling.
+        raise BadConfiguration("trunk.srtp", "needs transport tls, or the key travels in the open")
+    if trunk.dtmf_mode not in {"auto", "rfc4733", "inband", "info", "auto_info"}:
+        raise BadConfiguration("trunk.dtmf_mode", "unknown")
+    if not trunk.codecs or not set(trunk.codecs) <= set(CODECS):
+        raise BadConfiguration("trunk.codecs", f"some of {', '.join(CODECS)}")
+
+
+def _check_rows(config: SwitchConfig) -> None:
+    for line in config.lines:
+        _match("lines.number", line.number, _NUMBER, "2 to 15 digits, `+` before them at most")
+        _match("lines.language", line.language, _LANGUAGE, "a language such as zh or en")
+        if line.mode not in {"menu", "direct"}:
+            raise BadConfiguration("lines.mode", "must be menu or direct")
+    _match("default_language", config.default_language, _LANGUAGE, "a language such as zh or en")
+    for agent in config.agents:
+        _match("agents.agent_id", agent.agent_id, _AGENT_ID, "3 to 8 digits")
+        _match("agents.digest", agent.digest, _DIGEST, "32 hexadecimal digits")
+        clean_name(agent.name, "agents.name")
+    agents = {agent.agent_id for agent in config.agents}
+    queues = {queue.name for queue in config.queues}
+    for queue in config.queues:
+        _match("queues.name", queue.name, _QUEUE, "a-z first, then a-z, 0-9, `_`; at most 32")
+        _between("queues.ring_seconds", queue.ring_seconds, 3, 120)
+        _between("queues.max_wait_seconds", queue.max_wait_seconds, 5, 7200)
+        _between("queues.wrapup_seconds", queue.wrapup_seconds, 0, 3600)
+        _between("queues.weight", queue.weight, 0, 100)
+        _between("queues.max_waiting", queue.max_waiting, 0, 100_000)
+        if queue.strategy not in _STRATEGIES:
+            raise BadConfiguration("queues.strategy", f"one of {', '.join(sorted(_STRATEGIES))}")
+        unknown = set(queue.members) - agents
+        if unknown:
+            raise BadConfiguration("queues.members", f"no such agent: {', '.join(sorted(unknown))}")
+    if config.default_queue not in queues:
+        raise BadConfiguration("default_queue", f"no such queue: {config.default_queue!r}")
+    for line in config.lines:
+        if line.queue and line.queue not in queues:
+            raise BadConfiguration("lines.queue", f"no such queue: {line.queue!r}")
+    _unique("lines.number", (line.number for line in config.lines))
+    _unique("agents.agent_id", (agent.agent_id for agent in config.agents))
+    _unique("queues.name", (queue.name for queue in config.queues))
+
+
+_STRATEGIES = frozenset(
+    {"ringall", "leastrecent", "fewestcalls", "random", "rrmemory", "rrordered", "linear"}
+)
+
+
+def _match(field: str, value: str, pattern: re.Pattern[str], rule: str) -> None:
+    if not pattern.fullmatch(value):
+        raise BadConfiguration(field, rule)
+
+
+def _between(field: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise BadConfiguration(field, f"must be between {low} and {high}")
+
+
+def _unique(field: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise BadConfiguration(field, f"{value} is given twice")
+        seen.add(value)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(field: str, text: str) -> None:
+    if not _is_network(text):
+        raise BadConfiguration(field, f"{text!r} is no IP address or network")
+
+
+def _host(field: str, text: str) -> None:
+    if not _is_network(text) or "/" in text:
+        _match(field, text, _HOST, "an IP address or a host name")

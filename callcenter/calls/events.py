@@ -1,0 +1,249 @@
+"""What Asterisk's journal says, as types: one frozen dataclass per kind of record that a call is
+folded from.
+
+Pure: standard library only. `to_detail` and `from_stored` are the way into `call_events.detail` and
+back, so that a call can be folded again from its rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar, Final, TypeVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One thing that happened on one channel.
+
+    `key` (16 bytes) names the record: the same record read again is the same event. `at` is the
+    time Asterisk wrote, aware, UTC.
+    """
+
+    kind: ClassVar[str] = ""
+
+    key: bytes
+    at: datetime
+    uniqueid: str
+    linkedid: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStarted(CallEvent):
+    """CHAN_START: a channel exists. For an agent's phone: it is about to ring."""
+
+    kind: ClassVar[str] = "channel_started"
+    context: str = ""
+    exten: str = ""
+    number: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAnswered(CallEvent):
+    """ANSWER: the channel is up."""
+
+    kind: ClassVar[str] = "channel_answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppStarted(CallEvent):
+    """APP_START of one of cel.conf's `apps` (queue, dial)."""
+
+    kind: ClassVar[str] = "app_started"
+    app: str = ""
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeEntered(CallEvent):
+    """BRIDGE_ENTER: the channel hears the others in the bridge."""
+
+    kind: ClassVar[str] = "bridge_entered"
+    bridge: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeLeft(CallEvent):
+    """BRIDGE_EXIT."""
+
+    kind: ClassVar[str] = "bridge_left"
+    bridge: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred(CallEvent):
+    """BLINDTRANSFER or ATTENDEDTRANSFER; `channel` is the one that transferred."""
+
+    kind: ClassVar[str] = "transferred"
+    attended: bool = False
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelHungUp(CallEvent):
+    """HANGUP: `cause` is Q.850, `source` the channel (or `dialplan/…`) that began it."""
+
+    kind: ClassVar[str] = "channel_hung_up"
+    cause: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEnded(CallEvent):
+    """CHAN_END: the channel is gone."""
+
+    kind: ClassVar[str] = "channel_ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedidEnded(CallEvent):
+    """LINKEDID_END: the last channel with this linkedid is gone."""
+
+    kind: ClassVar[str] = "linkedid_ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBegan(CallEvent):
+    """CC_CALL: our dialplan gave the channel our UUID. `derived`: concluded by us, see consumer."""
+
+    kind: ClassVar[str] = "call_began"
+    call_id: UUID
+    direction: str = "inbound"
+    dialled: str | None = None
+    number: str | None = None
+    name: str | None = None
+    withheld: bool = False
+    source: str = "unknown"
+    language: str | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowNodeEntered(CallEvent):
+    """CC_IVR. `pressed` led to the node: a key, `t` silence, `i` a key the menu does not have, `r`
+    another process went on there; empty when the flow came there by itself."""
+
+    kind: ClassVar[str] = "flow_node_entered"
+    node: str
+    pressed: str = ""
+    flow: str | None = None
+    version: int | None = None
+    node_type: str = ""
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowLeft(CallEvent):
+    """CC_EXIT: the flow chose `next`; empty: Python died or was not there."""
+
+    kind: ClassVar[str] = "flow_left"
+    next: str = ""
+    agi: str = ""
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntered(CallEvent):
+    """CC_QUEUE: Queue() is next."""
+
+    kind: ClassVar[str] = "queue_entered"
+    queue: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLeft(CallEvent):
+    """CC_QUEUE_EXIT: Queue() gave the caller back; `status` is QUEUESTATUS."""
+
+    kind: ClassVar[str] = "queue_left"
+    queue: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingBegan(CallEvent):
+    """CC_RECORDING: both voices are written from now on (or from the bridge on)."""
+
+    kind: ClassVar[str] = "recording_began"
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageBegan(CallEvent):
+    """CC_VOICEMAIL: the caller is asked to speak after the tone."""
+
+    kind: ClassVar[str] = "message_began"
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled(CallEvent):
+    """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
+    (Asterisk was killed, its disk was full)."""
+
+    kind: ClassVar[str] = "reconciled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(CallEvent):
+    """Ours: the channel was given another UUID; `call_id` is the call it belongs to from now on."""
+
+    kind: ClassVar[str] = "superseded"
+    call_id: UUID
+
+
+KINDS: Final[dict[str, type[CallEvent]]] = {
+    cls.kind: cls
+    for cls in (
+        ChannelStarted,
+        ChannelAnswered,
+        AppStarted,
+        BridgeEntered,
+        BridgeLeft,
+        Transferred,
+        ChannelHungUp,
+        ChannelEnded,
+        LinkedidEnded,
+        CallBegan,
+        FlowNodeEntered,
+        FlowLeft,
+        QueueEntered,
+        QueueLeft,
+        RecordingBegan,
+        MessageBegan,
+        Reconciled,
+        Superseded,
+    )
+}
+
+_COLUMNS: Final = frozenset({"key", "at", "uniqueid", "linkedid"})
+
+Event = TypeVar("Event", bound=CallEvent)
+
+
+def to_detail(event: CallEvent) -> dict[str, Any]:
+    """What `call_events.detail` holds: every field that has no column of its own."""
+    detail: dict[str, Any] = {}
+    for field in fields(event):
+        if field.name not in _COLUMNS:
+            value = getattr(event, field.name)
+            detail[field.name] = str(value) if isinstance(value, UUID) else value
+    return detail
+
+
+def from_stored(
+    kind: str, *, key: bytes, at: datetime, uniqueid: str, linkedid: str, detail: Mapping[str, Any]
+) -> CallEvent | None:
+    """The event of a `call_events` row; None for a kind this version does not know."""
+    cls = KINDS.get(kind)
+    if cls is None:
+        return None
+    known = {field.name for field in fields(cls)} - _COLUMNS
+    values = {name: value for name, value in detail.items() if name in known}
+    if "call_id" in values:
+        values["call_id"] = UUID(values["call_id"])
+    return cls(key=key, at=at, uniqueid=uniqueid, linkedid=linkedid, **values)

@@ -1,0 +1,125 @@
+"""What became true about a call: the fold's output, in the past tense and in our words.
+
+Facts leave in the transaction of the rows they tell of: as news, as cases, as recordings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that is true about the call `call_id` since `at` (aware, UTC)."""
+
+    kind: ClassVar[str] = ""
+
+    call_id: UUID
+    at: datetime
+
+    def payload(self) -> dict[str, Any]:
+        """For the outbox: JSON, without the caller's number or name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "call_id"}
+        return {"fact": self.kind, **values, "at": self.at.isoformat()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Fact):
+    kind: ClassVar[str] = "call_started"
+    direction: str
+    line: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(Fact):
+    kind: ClassVar[str] = "call_answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEntered(Fact):
+    """The caller came to a node of the flow; `key` led there: None, a key, `t`, `i` or `r`."""
+
+    kind: ClassVar[str] = "node_entered"
+    node: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowFailed(Fact):
+    """The flow ended without saying where the call goes: our process died or was not there."""
+
+    kind: ClassVar[str] = "flow_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerQueued(Fact):
+    kind: ClassVar[str] = "caller_queued"
+    queue: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLeftQueue(Fact):
+    """Queue() gave the caller back without a conversation; `status` is QUEUESTATUS."""
+
+    kind: ClassVar[str] = "caller_left_queue"
+    queue: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRang(Fact):
+    kind: ClassVar[str] = "agent_rang"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAnswered(Fact):
+    """The two hear each other. Told for each agent who joins; the first is the call's agent."""
+
+    kind: ClassVar[str] = "agent_answered"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDidNotAnswer(Fact):
+    kind: ClassVar[str] = "agent_did_not_answer"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTransferred(Fact):
+    kind: ClassVar[str] = "call_transferred"
+    attended: bool
+    agent: str | None
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStarted(Fact):
+    """Asterisk was told to write `name`; `recording_kind` is conversation or voicemail."""
+
+    kind: ClassVar[str] = "recording_started"
+    name: str
+    recording_kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageLeft(Fact):
+    """The call ended while or after the caller was leaving a message."""
+
+    kind: ClassVar[str] = "message_left"
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Fact):
+    """The call is over. `reconciled`: concluded from a snapshot, not from Asterisk's journal."""
+
+    kind: ClassVar[str] = "call_ended"
+    disposition: str
+    hangup_by: str
+    reconciled: bool = False

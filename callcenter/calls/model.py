@@ -1,0 +1,148 @@
+"""A call: its states, its legs, what became of it. The rule by which it changes is `fold.apply`.
+
+Pure: standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class CallState(StrEnum):
+    """Where the caller is now."""
+
+    RINGING = "ringing"
+    IN_MENU = "in_menu"
+    QUEUED = "queued"
+    TALKING = "talking"
+    LEAVING_MESSAGE = "leaving_message"
+    ENDED = "ended"
+
+
+class Disposition(StrEnum):
+    """What became of the call; told once, at its end."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    SELF_SERVED = "self_served"
+    VOICEMAIL = "voicemail"
+    FAX = "fax"
+    CALLBACK_REQUESTED = "callback_requested"
+    OVERFLOWED = "overflowed"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+#: Flow nodes after which a caller who leaves has been served by the machine.
+SELF_SERVICE_NODES: Final = frozenset({"article", "case_status", "self_service"})
+
+#: `PJSIP/1001-0000002a`: endpoints that are a number are agents (DESIGN.md §5), the trunk's is not.
+_AGENT_CHANNEL: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})-[0-9a-f]{8}")
+
+
+def agent_of(channel: str) -> str | None:
+    """The agent whose phone this channel is, or None."""
+    match = _AGENT_CHANNEL.match(channel)
+    return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """A node the caller came to; `key` is what led there (a key, `t` nothing pressed in time, `i` a
+    key the menu does not have, `r` another process went on there), None for the way of the flow."""
+
+    node: str
+    key: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One channel (one uniqueid) of the call. `bridged`: somebody was heard on it."""
+
+    uniqueid: str
+    linkedid: str
+    channel: str
+    started_at: datetime
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    hangup_cause: int | None = None
+    bridged: bool = False
+
+    @property
+    def agent(self) -> str | None:
+        return agent_of(self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedRing:
+    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it."""
+
+    agent: str
+    at: datetime
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything that is true about one call. `call_id` is ours; linkedid and uniqueid are
+    Asterisk's and may change or repeat. Fields after `merged_into` serve the fold only."""
+
+    call_id: UUID
+    node: str
+    linkedid: str
+    uniqueid: str
+    started_at: datetime
+    direction: str = "inbound"
+    line: str | None = None
+    caller_number: str | None = None
+    caller_name: str | None = None
+    caller_withheld: bool = False
+    caller_number_source: str = "unknown"
+    dialled_number: str | None = None
+    language: str | None = None
+    state: CallState = CallState.RINGING
+    disposition: Disposition | None = None
+    answered_at: datetime | None = None
+    queued_at: datetime | None = None
+    agent_answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    hangup_by: str | None = None
+    queue: str | None = None
+    agent: str | None = None
+    ivr_flow: str | None = None
+    ivr_version: int | None = None
+    ivr_path: tuple[PathStep, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    linkedids: tuple[str, ...] = ()
+    merged_into: UUID | None = None
+
+    began: bool = False
+    self_served: bool = False
+    left_queue: bool = False
+    message: str | None = None
+    missed: tuple[MissedRing, ...] = ()
+    recordings: tuple[str, ...] = ()
+    last_event_at: datetime | None = None
+    seen: frozenset[bytes] = field(default=frozenset(), repr=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing more is to come: the call and all its legs are over."""
+        return self.ended_at is not None and all(leg.ended_at for leg in self.legs)
+
+    def leg(self, uniqueid: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)
+
+    def role_of(self, leg: Leg) -> str:
+        """`citizen`, `agent` or `other`, as `call_legs.role` says it."""
+        if leg.agent:
+            return "agent"
+        if leg.uniqueid == self.uniqueid and self.direction == "inbound":
+            return "citizen"
+        return "other"

@@ -1,0 +1,102 @@
+"""A call comes in: find its flow, lead the caller through, open the case, hand the call on."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from callcenter.ivr.flows import FlowCache, Straight
+from callcenter.ivr.model import EnterQueue, FlowExit
+from callcenter.ivr.runner import Voice, run_flow
+from callcenter.ivr.session import CallerHungUp, CallSession
+from callcenter.platform.deadline import at_most
+
+#: A caller waits no longer than this for the case to be written; `node` catches up otherwise.
+CASE_LIMIT: Final = timedelta(seconds=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCall:
+    """What is known of a call that is about to enter a queue: enough to open its case."""
+
+    call_id: UUID
+    line: str
+    queue: str
+    why: str
+
+
+OpenCase = Callable[[QueuedCall], Coroutine[Any, Any, None]]
+
+
+class IvrService:
+    """Runs calls. `open_case` must be idempotent by call id: `node` opens the same case from the
+    journal when it failed here.
+    """
+
+    def __init__(
+        self,
+        cache: FlowCache,
+        voice: Voice,
+        open_case: OpenCase,
+        *,
+        case_limit: timedelta = CASE_LIMIT,
+    ) -> None:
+        self._cache = cache
+        self._voice = voice
+        self._open_case = open_case
+        self._case_limit = case_limit
+        #: For metrics: exits by kind and reason, `fault`, `case_late`, `case_failed`.
+        self.counts: Counter[str] = Counter()
+
+    async def run(self, call: CallSession) -> None:
+        """Lead one caller from the first prompt to where the call goes.
+
+        Raises `CallerHungUp` when the caller is gone, and what the session raises when it cannot
+        even hand the call on: the dialplan then goes its own way.
+        """
+        try:
+            exit = await self._decide(call)
+        except CallerHungUp:
+            raise
+        except Exception as exc:
+            self._count_fault(exc)
+            log.error("call %s: fault before the flow: %s", call.call_id, type(exc).__name__)
+            exit = EnterQueue(self._cache.default_queue, why="fault")
+        if isinstance(exit, EnterQueue):
+            await self._case_exists(call, exit)
+        self.counts[f"exit_{type(exit).__name__}"] += 1
+        await call.leave(exit)
+
+    async def _decide(self, call: CallSession) -> FlowExit:
+        plan = await self._cache.plan_for(call.line)
+        if isinstance(plan, Straight):
+            if plan.language is not None:
+                await call.set_language(plan.language)
+            return EnterQueue(plan.queue, why=plan.why)
+        if call.resume_node is None:
+            await call.set_language(plan.language)
+        return await run_flow(plan, call, self._voice, on_fault=self._count_fault)
+
+    def _count_fault(self, _exc: Exception) -> None:
+        self.counts["fault"] += 1
+
+    async def _case_exists(self, call: CallSession, exit: EnterQueue) -> None:
+        """The case is written before the queue begins to ring; a call never waits long for it."""
+        wanted = QueuedCall(call.call_id, call.line, exit.queue, exit.why)
+        try:
+            await at_most(self._case_limit, self._open_case(wanted), name="ivr-open-case")
+        except TimeoutError:
+            self.counts["case_late"] += 1
+            log.warning("call %s: no case within the limit, the call goes on", call.call_id)
+        except Exception as exc:
+            self.counts["case_failed"] += 1
+            log.error(
+                "call %s: no case now (%s), the call goes on", call.call_id, type(exc).__name__
+            )

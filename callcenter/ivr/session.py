@@ -1,0 +1,57 @@
+"""The port a flow speaks through: one caller on one line.
+
+`asterisk/agi` implements it over FastAGI, `testing.ScriptedCaller` for tests and simulation.
+
+Prompts are paths of files with their `.wav`; the adapter cuts the suffix where Asterisk wants none.
+Every method raises `CallerHungUp` when the caller is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from callcenter.ivr.model import FlowExit
+
+
+class CallerHungUp(Exception):
+    """The caller hung up: an outcome, not a failure. Passes through every flow."""
+
+
+class CallSession(Protocol):
+    """One caller, for as long as a flow holds the call."""
+
+    #: Our UUID of the call.
+    call_id: UUID
+    #: The hotline number that was dialled.
+    line: str
+    #: The node last entered, when an `agi` process before us died in the middle of this call.
+    resume_node: str | None
+
+    async def ask(
+        self, prompts: Sequence[Path], *, timeout: timedelta, max_digits: int = 1
+    ) -> str | None:
+        """Play prompts one after another, any key interrupts; the keys pressed, or None when
+        nothing was pressed within `timeout` after the last word. One AGI round trip.
+        """
+
+    async def play(self, prompts: Sequence[Path]) -> str | None:
+        """Play with barge-in: the key that interrupted, or None when all was heard. One round
+        trip.
+        """
+
+    async def entered(self, node: str, *, flow: str, version: int, key: str = "") -> None:
+        """Write to the journal which node the caller entered and what led there. One round trip.
+
+        `key`: what was pressed; `t` nothing, `i` a key the menu does not have, `r` gone on after
+        a lost process, empty where the flow went on by itself.
+        """
+
+    async def set_language(self, language: str) -> None:
+        """From here on prompts of the switch too are in this language."""
+
+    async def leave(self, exit: FlowExit) -> None:
+        """The flow's decision, as the last command: the dialplan acts on it."""

@@ -1,0 +1,238 @@
+"""Rows of flows, drafts and versions, and what a flow may refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.ivr.tables import ivr_flows, ivr_versions
+from callcenter.lines.tables import lines
+from callcenter.queues.tables import queues
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """A flow by name, without its definitions."""
+
+    name: str
+    title: str
+    active_version: int | None
+    draft_version: int
+    draft_edited_at: datetime | None
+    draft_edited_by: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One immutable version; `definition` is None in lists."""
+
+    flow: str
+    version: int
+    comment: str
+    published_at: datetime
+    published_by: str
+    definition: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is being edited; `version` is its edit version (the ETag), not a flow version."""
+
+    definition: Mapping[str, Any] | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineRule:
+    """What a line does with its next caller; `version` is None for a flow never published."""
+
+    number: str
+    flow: str
+    version: int | None
+    queue: str
+    language: str
+    mode: str
+
+
+_FLOW = (
+    ivr_flows.c.name,
+    ivr_flows.c.title,
+    ivr_flows.c.active_version,
+    ivr_flows.c.draft_version,
+    ivr_flows.c.draft_edited_at,
+    ivr_flows.c.draft_edited_by,
+    ivr_flows.c.created_at,
+)
+_VERSION = (
+    ivr_versions.c.flow,
+    ivr_versions.c.version,
+    ivr_versions.c.comment,
+    ivr_versions.c.published_at,
+    ivr_versions.c.published_by,
+)
+
+
+async def add_flow(connection: AsyncConnection, name: str, title: str, at: datetime) -> None:
+    await connection.execute(insert(ivr_flows).values(name=name, title=title, created_at=at))
+
+
+async def flow_named(connection: AsyncConnection, name: str) -> FlowRow | None:
+    row = (await connection.execute(select(*_FLOW).where(ivr_flows.c.name == name))).first()
+    return None if row is None else FlowRow(*row)
+
+
+async def flows_after(
+    connection: AsyncConnection, name: str | None, limit: int
+) -> Sequence[FlowRow]:
+    """Flows in order of name, after `name`."""
+    wanted = select(*_FLOW).order_by(ivr_flows.c.name).limit(limit)
+    if name is not None:
+        wanted = wanted.where(ivr_flows.c.name > name)
+    return [FlowRow(*row) for row in await connection.execute(wanted)]
+
+
+async def draft_of(
+    connection: AsyncConnection, name: str, *, for_update: bool = False
+) -> Draft | None:
+    """The draft, None when there is no such flow. `for_update` holds the flow's row."""
+    wanted = select(ivr_flows.c.draft, ivr_flows.c.draft_version).where(ivr_flows.c.name == name)
+    row = (await connection.execute(wanted.with_for_update() if for_update else wanted)).first()
+    return None if row is None else Draft(*row)
+
+
+async def set_draft(
+    connection: AsyncConnection, name: str, definition: Mapping[str, Any], by: str, at: datetime
+) -> int:
+    """Replace the draft; its new edit version."""
+    version = await connection.scalar(
+        update(ivr_flows)
+        .where(ivr_flows.c.name == name)
+        .values(
+            draft=definition,
+            draft_version=ivr_flows.c.draft_version + 1,
+            draft_edited_at=at,
+            draft_edited_by=by,
+        )
+        .returning(ivr_flows.c.draft_version)
+    )
+    assert version is not None
+    return int(version)
+
+
+async def add_version(
+    connection: AsyncConnection,
+    flow: str,
+    definition: Mapping[str, Any],
+    *,
+    comment: str,
+    by: str,
+    at: datetime,
+) -> int:
+    """Write the next version. The caller holds the flow's row, so that numbers have no gaps."""
+    last = await connection.scalar(
+        select(func.max(ivr_versions.c.version)).where(ivr_versions.c.flow == flow)
+    )
+    version = int(last or 0) + 1
+    await connection.execute(
+        insert(ivr_versions).values(
+            flow=flow,
+            version=version,
+            definition=definition,
+            comment=comment,
+            published_at=at,
+            published_by=by,
+        )
+    )
+    return version
+
+
+async def activate(connection: AsyncConnection, flow: str, version: int) -> None:
+    await connection.execute(
+        update(ivr_flows).where(ivr_flows.c.name == flow).values(active_version=version)
+    )
+
+
+async def version_of(connection: AsyncConnection, flow: str, version: int) -> VersionRow | None:
+    wanted = select(*_VERSION, ivr_versions.c.definition).where(
+        ivr_versions.c.flow == flow, ivr_versions.c.version == version
+    )
+    row = (await connection.execute(wanted)).first()
+    return None if row is None else VersionRow(*row)
+
+
+async def versions_before(
+    connection: AsyncConnection, flow: str, before: int | None, limit: int
+) -> Sequence[VersionRow]:
+    """Versions of a flow, newest first, older than `before`."""
+    wanted = (
+        select(*_VERSION)
+        .where(ivr_versions.c.flow == flow)
+        .order_by(ivr_versions.c.version.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(ivr_versions.c.version < before)
+    return [VersionRow(*row) for row in await connection.execute(wanted)]
+
+
+async def active_definitions(connection: AsyncConnection) -> Sequence[Mapping[str, Any]]:
+    """Definitions of the active version of every flow."""
+    wanted = select(ivr_versions.c.definition).join(
+        ivr_flows,
+        and_(
+            ivr_flows.c.name == ivr_versions.c.flow,
+            ivr_flows.c.active_version == ivr_versions.c.version,
+        ),
+    )
+    return [row.definition for row in await connection.execute(wanted)]
+
+
+async def queue_names(connection: AsyncConnection) -> frozenset[str]:
+    return frozenset((await connection.scalars(select(queues.c.name))).all())
+
+
+async def line_languages(connection: AsyncConnection, flow: str) -> frozenset[str]:
+    """Languages of the lines that lead their callers through this flow."""
+    wanted = select(lines.c.language).where(lines.c.flow == flow, lines.c.mode == "menu")
+    return frozenset((await connection.scalars(wanted)).all())
+
+
+def _line_rules() -> Select[str, str, int | None, str, str, str]:
+    return select(
+        lines.c.number,
+        lines.c.flow,
+        ivr_flows.c.active_version,
+        lines.c.queue,
+        lines.c.language,
+        lines.c.mode,
+    ).join(ivr_flows, ivr_flows.c.name == lines.c.flow)
+
+
+async def line_rule(connection: AsyncConnection, number: str) -> LineRule | None:
+    """What this line does with its next caller: two primary keys, one round trip."""
+    row = (await connection.execute(_line_rules().where(lines.c.number == number))).first()
+    return None if row is None else LineRule(*row)
+
+
+async def all_line_rules(connection: AsyncConnection) -> Sequence[LineRule]:
+    return [LineRule(*row) for row in await connection.execute(_line_rules())]
+
+
+async def definitions_of(
+    connection: AsyncConnection, wanted: Sequence[tuple[str, int]]
+) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """Definitions by (flow, version)."""
+    if not wanted:
+        return {}
+    rows = await connection.execute(
+        select(ivr_versions.c.flow, ivr_versions.c.version, ivr_versions.c.definition).where(
+            tuple_(ivr_versions.c.flow, ivr_versions.c.version).in_(list(wanted))
+        )
+    )
+    return {(row.flow, row.version): row.definition for row in rows}
