@@ -88,10 +88,10 @@ async def test_a_role_taken_away_is_away_with_the_next_request(desk: Desk) -> No
     assert (await desk.sven.get("/auth/me")).json()["role"] == "agent"
 
 
-@pytest.mark.parametrize("token", ["", "x", "x" * 201, "ü€", "a" * 43])
-async def test_a_token_that_was_never_issued_is_refused(desk: Desk, token: str) -> None:
-    with pytest.raises(NotAuthenticated):
-        await desk.access.authenticate(token)
+async def test_a_token_that_was_never_issued_is_refused(desk: Desk) -> None:
+    for token in ["", "x", "x" * 201, "ü€", "a" * 43]:
+        with pytest.raises(NotAuthenticated):
+            await desk.access.authenticate(token)
 
 
 async def test_authenticating_takes_one_query(desk: Desk) -> None:

@@ -160,6 +160,6 @@ async def test_a_password_set_by_an_admin_ends_every_token_of_that_user(desk: De
     assert (await desk.access.login("aki", "battery staple")).principal.name == "aki"
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30", "WzFd", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ"])
-async def test_a_cursor_we_did_not_make_is_refused(desk: Desk, cursor: str) -> None:
-    assert rule(await desk.anna.get("/users", params={"cursor": cursor}))[:2] == (422, "cursor")
+async def test_a_cursor_we_did_not_make_is_refused(desk: Desk) -> None:
+    for cursor in ["x", "e30", "WzFd", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ"]:
+        assert rule(await desk.anna.get("/users", params={"cursor": cursor}))[:2] == (422, "cursor")

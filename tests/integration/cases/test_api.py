@@ -125,11 +125,11 @@ async def test_an_act_the_state_does_not_allow_says_what_is_allowed(desk: Desk) 
         assert "now allowed: add_note, link_call, reopen" in reply.json()["detail"]
 
 
-@pytest.mark.parametrize("field", ["state", "closed_at", "case_number", "version", "opened_by"])
-async def test_a_state_is_never_patched(desk: Desk, field: str) -> None:
+async def test_a_state_is_never_patched(desk: Desk) -> None:
     path = f"/cases/{(await opened(desk))['case_number']}"
-    reply = await desk.aki.patch(path, json={field: "closed"}, headers=ANY)
-    assert rule(reply) == (422, field)
+    for field in ["state", "closed_at", "case_number", "version", "opened_by"]:
+        reply = await desk.aki.patch(path, json={field: "closed"}, headers=ANY)
+        assert rule(reply) == (422, field)
 
 
 async def test_a_number_that_cannot_be_is_422_and_one_that_is_not_is_404(desk: Desk) -> None:
@@ -148,13 +148,15 @@ async def test_a_number_that_cannot_be_is_422_and_one_that_is_not_is_404(desk: D
     assert "check digit" in told
 
 
-BAD_TEXTS = ["a\0b", "a\x1bb", "\ud800", "x\udfff", "a\x85b"]
+CONTROLS = ["a\0b", "a\x1bb", "\ud800", "x\udfff", "a\x85b"]
 
 
-@pytest.mark.parametrize("bad", [*BAD_TEXTS, "x" * 1_000_000, 5, None, ["x"], {"a": 1}])
-async def test_a_text_the_database_cannot_keep_is_refused_by_name_everywhere(
-    desk: Desk, bad: object
-) -> None:
+async def test_a_text_the_database_cannot_keep_is_refused_by_name_everywhere(desk: Desk) -> None:
+    for bad in [*CONTROLS, "x" * 1_000_000, 5, None, ["x"], {"a": 1}]:
+        await _refused_everywhere(desk, bad)
+
+
+async def _refused_everywhere(desk: Desk, bad: object) -> None:
     path = f"/cases/{(await opened(desk))['case_number']}"
     headers = ANY | {"Content-Type": "application/json"}
     for method, where, body, field in [
@@ -177,30 +179,28 @@ async def test_a_text_the_database_cannot_keep_is_refused_by_name_everywhere(
     assert (await desk.aki.get(path)).json()["version"] == 1
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("q=%00", "q"),
-        ("q=" + "x" * 5000, "q"),
-        ("category=%00", "category"),
-        ("state=lost", "state"),
-        ("call_id=x", "call_id"),
-        ("opened_after=yesterday", "opened_after"),
-        ("opened_after=2026-01-01T00:00:00", "opened_after"),
-        ("opened_after=0001-01-01T00:00:00%2B14:00", "opened_after"),
-        ("opened_before=9999-12-31T23:59:59-14:00", "opened_before"),
-        ("limit=0", "limit"),
-        ("limit=501", "limit"),
-        ("limit=99999999999999999999", "limit"),
-        ("cursor=x", "cursor"),
-        ("cursor=WyJ4IiwieSJd", "cursor"),
-        ("cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwieCJd", "cursor"),
-    ],
-)
-async def test_a_question_that_breaks_a_rule_is_refused_by_name(
-    desk: Desk, query: str, field: str
-) -> None:
-    assert rule(await desk.aki.get(f"/cases?{query}")) == (422, field)
+BAD_QUERIES = [
+    ("q=%00", "q"),
+    ("q=" + "x" * 5000, "q"),
+    ("category=%00", "category"),
+    ("state=lost", "state"),
+    ("call_id=x", "call_id"),
+    ("opened_after=yesterday", "opened_after"),
+    ("opened_after=2026-01-01T00:00:00", "opened_after"),
+    ("opened_after=0001-01-01T00:00:00%2B14:00", "opened_after"),
+    ("opened_before=9999-12-31T23:59:59-14:00", "opened_before"),
+    ("limit=0", "limit"),
+    ("limit=501", "limit"),
+    ("limit=99999999999999999999", "limit"),
+    ("cursor=x", "cursor"),
+    ("cursor=WyJ4IiwieSJd", "cursor"),
+    ("cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwieCJd", "cursor"),
+]
+
+
+async def test_a_question_that_breaks_a_rule_is_refused_by_name(desk: Desk) -> None:
+    for query, field in BAD_QUERIES:
+        assert rule(await desk.aki.get(f"/cases?{query}")) == (422, field), query[:80]
 
 
 async def test_an_edit_of_what_somebody_changed_meanwhile_is_refused(desk: Desk) -> None:
@@ -277,7 +277,7 @@ async def test_the_second_matter_of_a_call_is_a_case_of_its_own(desk: Desk) -> N
 
 async def test_a_list_is_filtered(desk: Desk) -> None:
     lamp = await opened(desk, title="路灯不亮", category="照明")
-    desk.clock.forward(timedelta(hours=1))
+    desk.clock.forward(timedelta(minutes=30))
     noise = await opened(desk, title="Noise", citizen_words="100% of the night_")
     await desk.aki.post(f"/cases/{noise['case_number']}/close", json={"reason": "x"})
 
@@ -294,8 +294,8 @@ async def test_a_list_is_filtered(desk: Desk) -> None:
     assert await numbers(q="%") == both[:1]
     assert await numbers(q="t_") == both[:1]
     assert await numbers(q="\\") == []
-    assert await numbers(opened_after="2026-03-02T10:00:00Z") == both[:1]
-    assert await numbers(opened_before="2026-03-02T18:00:00+08:00") == both[1:]
+    assert await numbers(opened_after="2026-03-02T09:30:00Z") == both[:1]
+    assert await numbers(opened_before="2026-03-02T17:30:00+08:00") == both[1:]
     assert await numbers(call_id=str(uuid4())) == []
 
 
@@ -317,10 +317,10 @@ async def test_a_list_read_page_by_page_shows_each_case_once_also_within_one_mom
     assert set(seen) == expected
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'"x"', b"null", b"[" * 100_000])
-async def test_a_body_that_is_no_object_is_a_problem_not_a_fault(desk: Desk, body: bytes) -> None:
-    reply = await desk.aki.post(
-        "/cases", content=body, headers={"Content-Type": "application/json"}
-    )
-    assert reply.status_code in (400, 422)
-    assert reply.headers["Content-Type"] == "application/problem+json"
+async def test_a_body_that_is_no_object_is_a_problem_not_a_fault(desk: Desk) -> None:
+    for body in [b"", b"{", b"[]", b"\xff\xfe", b'"x"', b"null", b"[" * 100_000]:
+        reply = await desk.aki.post(
+            "/cases", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert reply.status_code in (400, 422), body[:10]
+        assert reply.headers["Content-Type"] == "application/problem+json"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import traceback
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import Executable, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from callcenter.cases.model import CaseState, EventKind, Relation
@@ -25,6 +26,16 @@ clock = FixedClock()
 @pytest.fixture
 async def number(database: Database) -> str:
     return (await CaseService(database, clock).open(title="Lamp", by="aki")).case.number
+
+
+async def refused(database: Database, statement: Executable, *, what: object) -> IntegrityError:
+    """The refusal of SQL; fails where it takes the statement."""
+    try:
+        async with database.transaction() as connection:
+            await connection.execute(statement)
+    except IntegrityError as exc:
+        return exc
+    raise AssertionError(f"taken: {what}")
 
 
 async def test_sql_and_python_agree_on_ten_thousand_numbers_right_wrong_and_misshapen(
@@ -51,38 +62,37 @@ async def test_sql_and_python_agree_on_ten_thousand_numbers_right_wrong_and_miss
     assert sum(told.values()) > 2000
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"title": ""},
-        {"title": "x" * 201},
-        {"title": "a\nb"},
-        {"title": "a\x7fb"},
-        {"title": "a\x9fb"},
-        {"citizen_words": "x" * 4001},
-        {"citizen_words": "a\tb"},
-        {"category": "x" * 101},
-        {"category": "a\x01"},
-        {"state": "lost"},
-        {"state": "closed"},
-        {"closed_at": clock()},
-        {"state": "closed", "closed_at": clock().replace(year=2020)},
-        {"version": 1},
-        {"version": 3},
-        {"opened_by": "somebody else"},
-        {"opened_at": clock().replace(year=2020)},
-        {"case_number": case_number(2026, 999)},
-        {"case_number": "1234567890"},
-    ],
-)
-async def test_a_change_the_model_refuses_is_refused(
-    database: Database, number: str, changes: dict[str, Any]
-) -> None:
-    with pytest.raises(IntegrityError):
-        async with database.transaction() as connection:
-            await connection.execute(
-                update(cases).where(cases.c.case_number == number).values({"version": 2} | changes)
-            )
+BAD_CHANGES: list[dict[str, Any]] = [
+    {"title": ""},
+    {"title": "x" * 201},
+    {"title": "a\nb"},
+    {"title": "a\x7fb"},
+    {"title": "a\x9fb"},
+    {"citizen_words": "x" * 4001},
+    {"citizen_words": "a\tb"},
+    {"category": "x" * 101},
+    {"category": "a\x01"},
+    {"state": "lost"},
+    {"state": "closed"},
+    {"closed_at": clock()},
+    {"state": "closed", "closed_at": clock().replace(year=2020)},
+    {"version": 1},
+    {"version": 3},
+    {"opened_by": "somebody else"},
+    {"opened_at": clock().replace(year=2020)},
+    {"case_number": case_number(2026, 999)},
+    {"case_number": "1234567890"},
+]
+
+
+async def test_a_change_the_model_refuses_is_refused(database: Database, number: str) -> None:
+    for changes in BAD_CHANGES:
+        refusal = await refused(
+            database,
+            update(cases).where(cases.c.case_number == number).values({"version": 2} | changes),
+            what=changes,
+        )
+        assert "cases" in str(refusal)
 
 
 async def test_what_the_model_allows_sql_allows(database: Database, number: str) -> None:
@@ -106,42 +116,40 @@ async def test_the_origin_of_a_case_never_changes(database: Database, number: st
             )
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE case_events SET actor = 'x'",
-        "DELETE FROM case_events",
-        "TRUNCATE case_events",
-        "DELETE FROM cases",
-        "TRUNCATE cases CASCADE",
-    ],
-)
-async def test_history_is_append_only(database: Database, number: str, statement: str) -> None:
-    with pytest.raises(IntegrityError, match="append-only"):
-        async with database.transaction() as connection:
-            await connection.execute(text(statement))
+REWRITING = [
+    "UPDATE case_events SET actor = 'x'",
+    "DELETE FROM case_events",
+    "TRUNCATE case_events",
+    "DELETE FROM cases",
+    "TRUNCATE cases CASCADE",
+]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"kind": "deleted"},
-        {"kind": "opened"},
-        {"seq": 1, "kind": "edited"},
-        {"seq": 0},
-        {"actor": ""},
-        {"actor": "a\nb"},
-        {"detail": []},
-        {"kind": "note_added", "detail": {}},
-        {"kind": "note_added", "detail": {"text": ""}},
-        {"kind": "note_added", "detail": {"text": "x" * 4001}},
-        {"kind": "closed", "detail": {}},
-        {"kind": "reopened", "detail": {"reason": "x" * 1001}},
-        {"kind": "call_linked", "detail": {}},
-    ],
-)
+async def test_history_is_append_only(database: Database, number: str) -> None:
+    for statement in REWRITING:
+        refusal = await refused(database, text(statement), what=statement)
+        assert "append-only" in str(refusal)
+
+
+BAD_ENTRIES: list[dict[str, Any]] = [
+    {"kind": "deleted"},
+    {"kind": "opened"},
+    {"seq": 1, "kind": "edited"},
+    {"seq": 0},
+    {"actor": ""},
+    {"actor": "a\nb"},
+    {"detail": []},
+    {"kind": "note_added", "detail": {}},
+    {"kind": "note_added", "detail": {"text": ""}},
+    {"kind": "note_added", "detail": {"text": "x" * 4001}},
+    {"kind": "closed", "detail": {}},
+    {"kind": "reopened", "detail": {"reason": "x" * 1001}},
+    {"kind": "call_linked", "detail": {}},
+]
+
+
 async def test_a_history_entry_the_model_would_not_make_is_refused(
-    database: Database, number: str, values: dict[str, Any]
+    database: Database, number: str
 ) -> None:
     good = {
         "case_number": number,
@@ -151,9 +159,9 @@ async def test_a_history_entry_the_model_would_not_make_is_refused(
         "kind": "edited",
         "detail": {},
     }
-    with pytest.raises(IntegrityError):
-        async with database.transaction() as connection:
-            await connection.execute(insert(case_events).values(good | values))
+    for values in BAD_ENTRIES:
+        refusal = await refused(database, insert(case_events).values(good | values), what=values)
+        assert "violates" in str(refusal)
 
 
 async def test_a_case_has_one_origin_and_a_call_is_the_origin_of_one_case(
@@ -191,8 +199,6 @@ async def test_sql_knows_the_words_the_model_knows(database: Database) -> None:
 async def test_a_refusal_of_sql_does_not_repeat_what_was_written(
     database: Database, number: str
 ) -> None:
-    import traceback
-
     with pytest.raises(IntegrityError) as refusal:
         async with database.transaction() as connection:
             await connection.execute(
