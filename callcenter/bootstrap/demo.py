@@ -56,15 +56,17 @@ async def put_one_call_through(
         pause=timedelta(seconds=4),
         limit=timedelta(seconds=45),
     )
-    async with AgentPhone(
-        installation,
-        settings.sip_address,
-        agent_id=AGENT,
-        secret=phones["phones"][AGENT],
-        address=AGENT_ADDRESS,
+    async with (
+        AgentPhone(
+            installation,
+            settings.sip_address,
+            agent_id=AGENT,
+            secret=phones["phones"][AGENT],
+            address=AGENT_ADDRESS,
+        ),
+        citizen,
     ):
-        async with citizen:
-            result = await citizen.result()
+        result = await citizen.result()
     if not result.ok:
         raise DemoFailed(f"The citizen's SIPp says: {result}")
     async with httpx.AsyncClient(base_url=api_url(settings), timeout=10) as client:
@@ -100,7 +102,9 @@ class _Look:
         assert self.call["state"] == "ended", f"the call is {self.call['state']}"
         assert self.call["disposition"] == "answered", f"it ended as {self.call['disposition']}"
         assert self.call["agent"] == AGENT, f"agent {self.call['agent']} answered"
-        assert [step["key"] for step in self.call["ivr_path"]].count("1") == 1, "key 1 was not heard"
+        assert [step["key"] for step in self.call["ivr_path"]].count("1") == 1, (
+            "key 1 was not heard"
+        )
         self.timeline = (await self._get(f"/calls/{call_id}/timeline"))["items"]
         assert self.call["case_number"], "no case"
         self.case = await self._get(f"/cases/{self.call['case_number']}")

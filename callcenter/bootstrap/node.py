@@ -24,7 +24,7 @@ from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, Fact, MessageLeft, RecordingStarted
+from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.platform.alive import age, show_life
@@ -34,7 +34,7 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.recordings.finisher import RecordingFinisher
-from callcenter.recordings.service import RecordingService
+from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.service import SwitchService
 from callcenter.switch.tables import node_status
 
@@ -56,13 +56,12 @@ class Node:
         self._settings = settings
         self._database = Database(database_url(settings), name="callcenter-node", pool_size=6)
         self._cases = CaseService(self._database, system_clock)
-        self._recordings = RecordingService(
-            self._database, sealed=settings.sealed_recordings, clock=system_clock
-        )
         self._finisher = RecordingFinisher(
             self._database,
+            node=settings.node,
             incoming=settings.incoming_recordings,
             sealed=settings.sealed_recordings,
+            merged=settings.merged_recordings,
             clock=system_clock,
         )
         self._reader = JournalReader(paths_of(settings, installation).journal)
@@ -130,12 +129,9 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
-                case RecordingStarted():
-                    await self._recordings.expect(connection, fact)
-                case CallEnded():
-                    await self._recordings.conversation_ended(connection, fact.call_id)
                 case _:
                     pass
+        await recordings_on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")

@@ -29,9 +29,18 @@ async def asterisk_has_booted(installation: Installation, settings: Settings) ->
 
 async def api_is_ready(settings: Settings) -> bool:
     """`/health/ready` says ready."""
+    return await _says_ok(settings, "/health/ready")
+
+
+async def api_is_alive(settings: Settings) -> bool:
+    """The API answers at all."""
+    return await _says_ok(settings, "/health/live")
+
+
+async def _says_ok(settings: Settings, path: str) -> bool:
     try:
         async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
-            return (await client.get("/health/ready")).status_code == 200
+            return (await client.get(path)).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -16,7 +16,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
 from callcenter.platform.news import announce
 from callcenter.switch.service import CONFIRMATION_LIMIT, SwitchService
-from callcenter.switch.store import Outcome
+from callcenter.switch.model import SwitchOutcome
 
 #: What a change of lines is called in `switch_changes`.
 SUBJECT = "lines"
@@ -87,7 +87,7 @@ class LineService:
             change_id = await self._tell(connection, number)
         return await self._confirmed(number, change_id)
 
-    async def close(self, number: str, *, based_on: int | None) -> Outcome:
+    async def close(self, number: str, *, based_on: int | None) -> SwitchOutcome:
         """The number is ours no more. In force: Asterisk refuses it.
 
         Raises `NoSuchLine`, `Stale`.
