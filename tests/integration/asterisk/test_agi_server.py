@@ -13,12 +13,12 @@ import pytest
 
 from callcenter.asterisk.agi import AgiCounters, AgiRequest, AgiServer, AgiSettings, answers_ping
 from callcenter.asterisk.errors import (
-    CallerHungUp,
     CommandRefused,
     CommandTimedOut,
     ReplyGarbled,
     UnsafeValue,
 )
+from callcenter.ivr.session import CallerHungUp
 from callcenter.testing.eventually import eventually
 from callcenter.testing.fake_asterisk import FakeAsterisk
 
