@@ -119,7 +119,7 @@ class Node:
         for fact in facts:
             match fact:
                 case CallerQueued() | MessageLeft():
-                    # Most calls have their case from the flow; those it could not serve get it here.
+                    # Most calls have their case from the flow; the others get it here.
                     line = await _inbound_line(connection, fact)
                     if line is not None:
                         await self._cases.open_for_call(

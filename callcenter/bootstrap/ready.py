@@ -37,6 +37,22 @@ async def api_is_alive(settings: Settings) -> bool:
     return await _says_ok(settings, "/health/live")
 
 
+async def what_is_not_ready(settings: Settings) -> str:
+    """The failed checks of `/health/ready`, and where to read more."""
+    where = f"  more in {settings.log_directory}, or from `callcenter doctor`"
+    try:
+        async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
+            checks = (await client.get("/health/ready")).json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError) as exc:
+        return f"  the API does not answer ({type(exc).__name__})\n{where}"
+    lines = [
+        f"  {check['name']}: {check['detail']}; mend: {check['mend']}"
+        for check in checks
+        if not check["ok"]
+    ]
+    return "\n".join([*lines, where])
+
+
 async def _says_ok(settings: Settings, path: str) -> bool:
     try:
         async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:

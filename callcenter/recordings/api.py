@@ -116,8 +116,9 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
         if if_none_match is not None and _names(if_none_match, etag):
             return Response(status_code=304, headers=headers)
         wanted = None if if_range not in (None, etag) else byte_range
-        part = part_of(wanted, sound.bytes)
-        if part is None:
+        try:
+            part = part_of(wanted, sound.bytes)
+        except RangeNotSatisfiable:
             problem = Problem(
                 type="/problems/range-not-satisfiable",
                 title="There is no such part of the file.",
@@ -125,11 +126,10 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
                 detail=f"The file has {sound.bytes} bytes.",
             )
             return problem_response(problem, {"Content-Range": f"bytes */{sound.bytes}"})
-        first, last = part
-        status = 200
-        if (first, last) != (0, sound.bytes - 1) or (wanted and _SINGLE_RANGE.fullmatch(wanted)):
-            status = 206
+        first, last = part or (0, sound.bytes - 1)
+        if part is not None:
             headers["Content-Range"] = f"bytes {first}-{last}/{sound.bytes}"
+        status = 200 if part is None else 206
         headers["Content-Length"] = str(last - first + 1)
         return StreamingResponse(
             _pieces(sound.path, first, last), status, headers, media_type="audio/wav"
@@ -138,23 +138,30 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
     return routes
 
 
-def part_of(header: str | None, size: int) -> tuple[int, int] | None:
-    """First and last byte that a Range header asks for (RFC 9110 §14); None: not satisfiable.
+class RangeNotSatisfiable(Exception):
+    """The part that was asked for lies behind the end."""
 
-    Several ranges, other units and malformed ones are ignored, as the RFC allows: the whole file.
+
+def part_of(header: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte that a Range header asks for (RFC 9110 §14); None: the whole file.
+
+    Several ranges, other units and malformed ones are ignored, as the RFC allows. Raises
+    `RangeNotSatisfiable`.
     """
-    whole = 0, size - 1
     match = _SINGLE_RANGE.fullmatch(header.strip()) if header else None
     if match is None or not (match[1] or match[2]):
-        return whole
+        return None
     if not match[1]:
         length = min(int(match[2]), size)
-        return (size - length, size - 1) if length else None
+        if not length:
+            raise RangeNotSatisfiable
+        return size - length, size - 1
     first = int(match[1])
-    last = min(int(match[2]), size - 1) if match[2] else size - 1
     if match[2] and int(match[2]) < first:
-        return whole
-    return (first, last) if first < size else None
+        return None
+    if first >= size:
+        raise RangeNotSatisfiable
+    return first, min(int(match[2]), size - 1) if match[2] else size - 1
 
 
 def _names(if_none_match: str, etag: str) -> bool:

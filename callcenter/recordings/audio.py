@@ -201,4 +201,5 @@ def _quiet_frames(piece: NDArray[np.int16], frame: int) -> NDArray[np.bool_]:
     starts = np.arange(0, len(piece), frame)
     energy = np.add.reduceat(piece.astype(np.float64) ** 2, starts, axis=0)
     lengths = np.diff(np.append(starts, len(piece)))
-    return np.all(energy / lengths[:, None] < _SILENT_RMS**2, axis=1)
+    loudest: NDArray[np.float64] = (energy / lengths[:, None]).max(axis=1)
+    return loudest < _SILENT_RMS**2

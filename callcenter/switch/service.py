@@ -29,7 +29,7 @@ _LONGEST_DETAIL = 1000
 
 
 class SwitchService:
-    """Changes of one node's Asterisk. `node` is its name in the settings."""
+    """Changes of one node's Asterisk; a `SwitchRequests`. `node` is its name in the settings."""
 
     def __init__(self, database: Database, clock: Clock, node: str) -> None:
         self._database = database
@@ -60,7 +60,9 @@ class SwitchService:
                 "the change is kept and is loaded when it is back.",
             )
         except DatabaseUnavailable:
-            return SwitchOutcome(in_force=False, detail="The database was lost before the confirmation.")
+            return SwitchOutcome(
+                in_force=False, detail="The database was lost before the confirmation."
+            )
 
     async def _until_news(self) -> None:
         try:
