@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -26,9 +27,14 @@ NAMES = sorted(path.stem for path in JOURNALS.glob("*.csv"))
 
 
 def journal(name: str) -> list[CallEvent]:
+    return list(_parsed(name))
+
+
+@cache
+def _parsed(name: str) -> tuple[CallEvent, ...]:
     lines = (JOURNALS / f"{name}.csv").read_bytes().splitlines()
     found = [parse_line(line, "CN") for line in lines]
-    return [event for event in found if isinstance(event, CallEvent)]
+    return tuple(event for event in found if isinstance(event, CallEvent))
 
 
 def fold(events: list[CallEvent]) -> tuple[Call, list[Fact]]:
@@ -271,7 +277,7 @@ def disordered(draw: st.DrawFn) -> list[CallEvent]:
     return [*picked, *rest]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(disordered())
 def test_no_order_of_records_raises_or_breaks_a_rule_of_the_table(events: list[CallEvent]) -> None:
     call = begin(UUID(int=1), "node1", events[0])
