@@ -24,11 +24,12 @@ Progress = Callable[[str], None]
 
 #: A download of 110 MB from a slow mirror; past this the network is as good as absent.
 DOWNLOAD_SECONDS = 1200
-#: Unpacked size of Asterisk with its libraries, sounds, SIPp and espeak-ng, with the archives: bytes.
+#: Bytes: Asterisk with libraries, sounds, SIPp and espeak-ng unpacked, and the archives.
 DISK_NEEDED = 700_000_000
 
 _DEBIAN_SUITES = frozenset(
-    ["bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldstable", "stable", "testing", "unstable"]
+    {"bullseye", "bookworm", "trixie", "forky", "duke", "sid"}
+    | {"oldstable", "stable", "testing", "unstable"}
 )
 
 
@@ -238,7 +239,7 @@ Acquire::https::Timeout "30";
             ) from None
         except subprocess.TimeoutExpired:
             raise CannotInstall(
-                f"{program} did not finish within {DOWNLOAD_SECONDS} s: check the network, try again."
+                f"{program} did not finish in {DOWNLOAD_SECONDS} s: check the network, try again."
             ) from None
         if result.returncode:
             raise CannotInstall(_explain(program, result.stderr or result.stdout))

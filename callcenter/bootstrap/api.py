@@ -7,6 +7,102 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from callcenter import __version__
+from callcenter.access.api import router as access_router
+from callcenter.access.guard import Guard
+from callcenter.access.service import AccessService
+from callcenter.agents.api import router as agents_router
+from callcenter.agents.model import PhoneServer
+from callcenter.agents.service import AgentService
+from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.prepare import prompt_library
+from callcenter.calls.api import router as calls_router
+from callcenter.calls.service import CallService
+from callcenter.cases.api import router as cases_router
+from callcenter.cases.service import CaseService
+from callcenter.health.api import router as health_router
+from callcenter.health.checks import all_checks
+from callcenter.health.metrics import Metrics
+from callcenter.ivr.api import router as flows_router
+from callcenter.ivr.service import FlowService
+from callcenter.lines.api import router as lines_router
+from callcenter.lines.service import LineService
+from callcenter.platform.alive import show_life
+from callcenter.platform.clock import system_clock
+from callcenter.platform.db import Database
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import Settings
+from callcenter.platform.tasks import run_until_stopped
+from callcenter.platform.web import install_problem_handlers
+from callcenter.queues.api import router as queues_router
+from callcenter.queues.service import QueueService
+from callcenter.recordings.api import router as recordings_router
+from callcenter.recordings.service import RecordingService
+from callcenter.switch.service import SwitchService
+
+
+def build_app(settings: Settings, database: Database, installation: Installation) -> FastAPI:
+    """The whole REST API on this database."""
+    clock = system_clock
+    access = AccessService(database, clock, settings.token_ttl)
+    guard = Guard(access.authenticate)
+    switch = SwitchService(database, clock, settings.node)
+    flows = FlowService(database, prompt_library(settings, installation), clock)
+    host, port = settings.sip_address
+    server = PhoneServer(host=host, port=port)
+    recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    api = APIRouter(prefix="/api/v1")
+    for room in (
+        access_router(access, guard),
+        calls_router(CallService(database, region=settings.phone_region), guard),
+        cases_router(CaseService(database, clock), guard),
+        recordings_router(recordings, guard),
+        flows_router(flows, guard),
+        lines_router(LineService(database, switch), guard),
+        queues_router(QueueService(database), guard),
+        agents_router(AgentService(database, clock, switch, server), guard),
+    ):
+        api.include_router(room)
+    app = FastAPI(
+        title="callcenter",
+        version=__version__,
+        description="A city's hotline: calls, cases, recordings, flows, lines.",
+    )
+    install_problem_handlers(app)
+    app.include_router(api)
+    checks = all_checks(database, clock, node=settings.node, recordings=settings.sealed_recordings)
+    app.include_router(health_router(checks, Metrics(database, clock)))
+    return app
+
+
+async def serve_api(settings: Settings) -> None:
+    """Serve until stopped."""
+    installation = locate()
+    if installation is None:
+        raise MissingProgram
+    database = Database(database_url(settings), name="callcenter-api")
+    server = _Server(
+        uvicorn.Config(
+            build_app(settings, database, installation),
+            host=settings.api_host,
+            port=settings.api_port,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    try:
+        await run_until_stopped(
+            {
+                "http": _serve_http(server),
+                "alive": show_life(settings.run_directory / "api.alive"),
+            }
+        )
+    finally:
+        await database.close()
 
 
 class _Server(uvicorn.Server):

@@ -17,7 +17,7 @@ async def add_user(settings: Settings, name: str, role: str, password: str) -> N
         raise InvalidField("role", f"must be one of {', '.join(Role)}")
     database = Database(database_url(settings), name="callcenter-cli", pool_size=1)
     try:
-        access = AccessService(database, clock=system_clock, token_ttl=settings.token_ttl)
-        await access.create_user(name=name, password=password, role=Role(role))
+        access = AccessService(database, system_clock, settings.token_ttl)
+        await access.create_user(name, password, Role(role))
     finally:
         await database.close()

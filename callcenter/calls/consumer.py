@@ -147,11 +147,9 @@ class JournalConsumer:
                 connection.terminate()
 
     async def _take_place(self, connection: asyncpg.Connection[Any]) -> None:
-        while not await connection.fetchval(
-            "SELECT pg_try_advisory_lock(hashtext('callcenter journal'), hashtext($1))",
-            self._node,
-            timeout=3,
-        ):
+        wish = "SELECT pg_try_advisory_lock(hashtext('callcenter journal'), hashtext($1))"
+        # Asking again, not waiting inside the server: a wait there would outlive every time limit.
+        while not await connection.fetchval(wish, self._node, timeout=3):
             await asyncio.sleep(_PLACE_SECONDS)
         self.holds_place = True
 
@@ -316,7 +314,7 @@ class JournalConsumer:
                 raise PlaceLost
             for row in await store.rows_without_records(connection, self._node):
                 if row["started_at"] < snapshot_at and row["uniqueid"] not in live:
-                    self._book.take(began_of_seed(row), Position(0, 0))
+                    self._book.take(began_of_seed(dict(row)), Position(0, 0))
             self._book.end_gone(live, snapshot_at)
             # What was held may have been judged: then the position can move on.
             position = self._book.oldest_held() or self._reader.position or self._committed

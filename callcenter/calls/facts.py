@@ -40,19 +40,11 @@ class CallAnswered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEntered(Fact):
-    """The caller is at a node of the flow."""
+    """The caller came to a node of the flow; `key` led there: None, a key, `t`, `i` or `r`."""
 
     kind: ClassVar[str] = "node_entered"
     node: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPressed(Fact):
-    """The caller pressed `key` at `node`; `t`: nothing was pressed in time."""
-
-    kind: ClassVar[str] = "key_pressed"
-    node: str
-    key: str
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ _NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _WORD: Final = re.compile(r"[A-Za-z_]{0,40}")
 _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
+#: What led to a node: a key, `t` silence, `i` a key the menu does not have, `r` gone on.
+_PRESSED: Final = re.compile(r"[0-9A-D*#tir]{1,40}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
@@ -134,7 +136,8 @@ def _parse(line: bytes, key: bytes, region: str) -> ev.CallEvent | Ignored:
         "channel": _UNSEEN.sub("", row["channame"])[:200],
     }
     extra = _extra(row["eventextra"])
-    if eventtype == "USER_DEFINED":
+    # A user event carries its own name as its type, and again in userdeftype (measured, 22.10.1).
+    if row["userdeftype"]:
         return _ours(row, extra, common, region)
     make = _KINDS.get(eventtype)
     return make(row, extra, common, region) if make else Ignored(eventtype)
@@ -215,7 +218,7 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             return ev.FlowNodeEntered(
                 **common,
                 node=node,
-                pressed=_text(extra, "key", re.compile(r"[0-9A-D*#t]{1,40}")),
+                pressed=_text(extra, "key", _PRESSED),
                 flow=_text(extra, "flow", _NODE) or None,
                 version=_whole(extra, "version"),
                 node_type=_text(extra, "type", _WORD),
@@ -244,7 +247,7 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
         case dialplan.JournalEvent.VOICEMAIL:
             return ev.MessageBegan(**common, name=_recording_name(extra))
         case _:
-            return Ignored("USER_DEFINED")
+            return Ignored(row["eventtype"])
 
 
 def _recording_name(extra: _Extra) -> str:

@@ -53,7 +53,8 @@ def agent_of(channel: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """A node the caller came to; `key` is what was pressed there, None while nothing was."""
+    """A node the caller came to; `key` is what led there (a key, `t` nothing pressed in time, `i` a
+    key the menu does not have, `r` another process went on there), None for the way of the flow."""
 
     node: str
     key: str | None
@@ -76,6 +77,15 @@ class Leg:
     @property
     def agent(self) -> str | None:
         return agent_of(self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedRing:
+    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it."""
+
+    agent: str
+    at: datetime
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class Call:
     self_served: bool = False
     left_queue: bool = False
     message: str | None = None
+    missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None
     seen: frozenset[bytes] = field(default=frozenset(), repr=False)

@@ -11,11 +11,9 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     RowMapping,
-    and_,
     any_,
     func,
     literal,
-    or_,
     select,
 )
 from sqlalchemy import Column as SqlColumn
@@ -292,37 +290,5 @@ async def rows_without_records(connection: AsyncConnection, node: str) -> Sequen
     has_record = select(call_events.c.event_id).where(call_events.c.call_id == calls.c.call_id)
     found = await connection.execute(
         select(calls).where(calls.c.node == node, calls.c.ended_at.is_(None), ~has_record.exists())
-    )
-    return found.mappings().all()
-
-
-async def list_rows(
-    connection: AsyncConnection,
-    *,
-    equal: dict[str, object],
-    started_after: datetime | None,
-    started_before: datetime | None,
-    behind: tuple[datetime, UUID] | None,
-    limit: int,
-) -> Sequence[RowMapping]:
-    """Rows of `calls`, youngest first; `behind` is the last of the page before."""
-    conditions = [calls.c[name] == value for name, value in equal.items()]
-    if started_after is not None:
-        conditions.append(calls.c.started_at >= started_after)
-    if started_before is not None:
-        conditions.append(calls.c.started_at < started_before)
-    if behind is not None:
-        at, call_id = behind
-        conditions.append(
-            or_(
-                calls.c.started_at < at,
-                and_(calls.c.started_at == at, calls.c.call_id > call_id),
-            )
-        )
-    found = await connection.execute(
-        select(calls)
-        .where(*conditions)
-        .order_by(calls.c.started_at.desc(), calls.c.call_id)
-        .limit(limit)
     )
     return found.mappings().all()

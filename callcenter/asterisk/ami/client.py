@@ -17,6 +17,7 @@ from callcenter.asterisk.ami.link import AmiCounters, AmiSettings, DeadPeer, Lin
 from callcenter.asterisk.ami.messages import AmiMessage, HeaderValue, parse
 from callcenter.asterisk.errors import ActionRefused, AmiError, LinkLost
 from callcenter.platform.clock import Clock
+from callcenter.platform.errors import HotlineError
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class AmiClient(Manager):
         self._link: Link | None = None
         self._links = 0
         self._was_connected = False
+        self._stood = False
         self._sequence: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -198,7 +200,7 @@ class AmiClient(Manager):
         delay = first
         while True:
             self._links += 1
-            link = Link(self.settings, self.counters, self._links, self._take)
+            link = Link(self.settings, self.counters, self._links, self._take, self._dropped)
             self._delivery.hold()
             try:
                 await link.open()
@@ -211,14 +213,19 @@ class AmiClient(Manager):
                 self.counters.logins_refused += 1
                 self._set(LinkState.LOGIN_REFUSED, f"{self.settings.address}: {refused.reason}")
             except DeadPeer as dead:
-                self._set(LinkState.DEAD_PEER, dead.message)
+                self._set(LinkState.DEAD_PEER, f"{self.settings.address}: {dead}")
             except TimeoutError:
                 self._set(LinkState.LOST, f"{self.settings.address}: no answer to the login")
-            except (AmiError, OSError) as failure:
+            except (HotlineError, OSError) as failure:
                 self._set(LinkState.LOST, f"{self.settings.address}: {failure}")
+            except Exception as fault:
+                # A fault of ours must not end the task that keeps the link up.
+                self._set(LinkState.LOST, f"{self.settings.address}: {type(fault).__name__}")
+                log.exception("the AMI link failed by a fault of ours")
             finally:
-                if self._ready.is_set():
+                if self._stood:
                     delay = first
+                self._stood = False
                 self._ready.clear()
                 self._link = None
                 link.end()
@@ -229,6 +236,14 @@ class AmiClient(Manager):
             # Jitter in the upper half: several nodes do not knock together.
             await asyncio.sleep(delay * self._uniform(0.5, 1.0))
             delay = min(delay * 2, last)
+
+    def _dropped(self, link: Link, reason: Exception) -> None:
+        """From this moment on nobody is told that the link stands."""
+        if link is self._link:
+            self._link = None
+            self._ready.clear()
+            state = LinkState.DEAD_PEER if isinstance(reason, DeadPeer) else LinkState.LOST
+            self._set(state, f"{self.settings.address}: {reason}")
 
     async def _welcome(self) -> None:
         """What the old link brought is read out, then the snapshot, then the new link's events."""
@@ -242,6 +257,7 @@ class AmiClient(Manager):
                 self.counters.hook_failures += 1
                 raise LinkLost(f"taking the snapshot failed ({type(fault).__name__})") from fault
         self._delivery.release()
+        self._stood = True
         self._ready.set()
 
     def _take(self, raw: bytes, link: Link) -> None:

@@ -74,11 +74,13 @@ class Link:
         counters: AmiCounters,
         number: int,
         on_message: Callable[[bytes, Link], None],
+        on_lost: Callable[[Link, Exception], None],
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._prefix = f"cc-{number}"
         self._on_message = on_message
+        self._on_lost = on_lost
         self._actions = 0
         self._protocol: AmiProtocol | None = None
         # A result, not an exception: nobody may be left to retrieve it.
@@ -97,13 +99,15 @@ class Link:
             self._protocol.resume()
 
     def lose(self, reason: Exception) -> None:
-        """Gives the link up: everything in flight fails, `serve` raises `reason`."""
+        """Gives the link up: everything in flight fails, `on_lost` is told, `serve` raises."""
         if self._lost.done():
             return
         self._lost.set_result(reason)
         self.pending.fail_all(str(reason))
         if self._protocol is not None:
             self._protocol.close()
+        # Told at once, not when our task has its turn: until then the state would be a lie.
+        self._on_lost(self, reason)
 
     async def open(self) -> None:
         """Connects, reads the greeting, logs in.
@@ -156,7 +160,10 @@ class Link:
                     raise self._lost.result()
                 for task in [task for task in tasks if task in done]:
                     tasks.remove(task)
-                    task.result()
+                    fault = task.exception()
+                    if isinstance(fault, Exception):
+                        self.lose(fault)
+                        raise fault
         finally:
             for task in tasks:
                 task.cancel()
@@ -167,19 +174,16 @@ class Link:
         settings = self._settings
         while True:
             await asyncio.sleep(settings.ping_every.total_seconds())
-            if self.is_paused():
-                # Nothing is read, so no answer can come; TCP itself holds Asterisk back meanwhile.
-                continue
             try:
                 await self.ask("Ping", {}, settings.ping_deadline)
             except ActionTimedOut:
                 if self.is_paused():
+                    # Nothing is read, so no answer can come; TCP itself holds Asterisk back.
                     continue
                 self._counters.pings_missed += 1
                 seconds = settings.ping_deadline.total_seconds()
-                raise DeadPeer(
-                    f"{settings.address}: Asterisk has not answered a Ping for {seconds:g} s"
-                ) from None
+                self.lose(DeadPeer(f"Asterisk has not answered a Ping for {seconds:g} s"))
+                return
 
     async def ask(
         self,

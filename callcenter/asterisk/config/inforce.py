@@ -109,7 +109,7 @@ def endpoint_differences(
 
 
 def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Difference]:
-    """Queues and their static members. Agents who logged in by themselves (dynamic) do not count."""
+    """Queues and their static members; who logged in by himself (dynamic) do not count."""
     params: dict[str, Event] = {}
     members: dict[str, set[str]] = {}
     for event in events:

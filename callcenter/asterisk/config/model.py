@@ -1,4 +1,4 @@
-"""What the generated part of Asterisk's configuration is made from: settings and rows, nothing else.
+"""What the generated part of Asterisk's configuration is made from: settings and rows only.
 
 Durations are seconds, addresses are text as Asterisk reads it. `rules.check` refuses what must not
 reach a conf file before any of it is written.
@@ -73,7 +73,7 @@ class LineConfig:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """An agent's phone. `digest` is MD5(agent_id:callcenter:password), see `secrets.agent_digest`."""
+    """An agent's phone. `digest` is MD5(agent_id:callcenter:password): `secrets.agent_digest`."""
 
     agent_id: str
     name: str

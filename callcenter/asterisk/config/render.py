@@ -161,37 +161,37 @@ def _globals(config: SwitchConfig) -> str:
 
 def _lines(config: SwitchConfig) -> str:
     """The only doors of the trunk. Literal numbers, so no caller's text becomes a value here."""
-    parts = [
-        GENERATED,
-        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound. A number that is not here gets 404.\n",
-        f"[{Context.FROM_TRUNK}]\n",
-    ]
-    for line in config.lines:
-        parts.append(
-            f"exten = {line.number},1,Set(__{Variable.LINE}={line.number})\n"
-            f" same = n,Set({Variable.LINE_MODE}={line.mode})\n"
-            f" same = n,Set({Variable.LANGUAGE}={line.language})\n"
-            f" same = n,Set({Variable.LINE_QUEUE}={line.queue or config.default_queue})\n"
-            f" same = n,Goto({Context.INBOUND},s,1)\n"
-        )
-    return "".join(parts)
+    head = (
+        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound.\n"
+        "; A number that is not here gets 404.\n"
+        f"[{Context.FROM_TRUNK}]\n"
+    )
+    extens = (
+        f"exten = {line.number},1,Set(__{Variable.LINE}={line.number})\n"
+        f" same = n,Set({Variable.LINE_MODE}={line.mode})\n"
+        f" same = n,Set({Variable.LANGUAGE}={line.language})\n"
+        f" same = n,Set({Variable.LINE_QUEUE}={line.queue or config.default_queue})\n"
+        f" same = n,Goto({Context.INBOUND},s,1)\n"
+        for line in config.lines
+    )
+    return GENERATED + head + "".join(extens)
 
 
 def _phones(config: SwitchConfig) -> str:
     """What agents can dial or transfer to: each other, and the queues by name."""
-    parts = [
-        GENERATED,
-        "; Enters: an agent's phone, or a citizen it transfers. Leaves: cc-agent, cc-agent-queue.\n",
-        f"[{Context.FROM_AGENTS}]\n",
-    ]
-    for agent in config.agents:
-        parts.append(
-            f"exten = {agent.agent_id},1,Goto({Context.AGENT},{agent.agent_id},1)"
-            f"  ; {clean_name(agent.name)}\n"
-        )
-    for queue in config.queues:
-        parts.append(
-            f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
-            f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
-        )
-    return "".join(parts)
+    head = (
+        "; Enters: an agent's phone, or a citizen it transfers.\n"
+        "; Leaves: cc-agent, cc-agent-queue.\n"
+        f"[{Context.FROM_AGENTS}]\n"
+    )
+    agents = (
+        f"exten = {agent.agent_id},1,Goto({Context.AGENT},{agent.agent_id},1)"
+        f"  ; {clean_name(agent.name)}\n"
+        for agent in config.agents
+    )
+    queues = (
+        f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
+        f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
+        for queue in config.queues
+    )
+    return GENERATED + head + "".join(agents) + "".join(queues)

@@ -39,7 +39,7 @@ class BadConfiguration(Misconfigured):
 
 
 def clean_name(name: str, field: str = "name") -> str:
-    """A display name for a conf file: syntax characters become a space, control ones are refused."""
+    """A display name for a conf file: syntax characters become a space, control ones raise."""
     text = unicodedata.normalize("NFC", name)
     # Cc: line breaks and the rest; Cf: turns of writing direction that make a name read as another.
     if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text):

@@ -16,9 +16,9 @@ REALM = "callcenter"
 def transports(config: SwitchConfig) -> str:
     """UDP and TCP always (a fax page or a long SDP may not fit a datagram), TLS with a key."""
     nat = _nat(config)
-    parts = [GENERATED]
-    for protocol in ("udp", "tcp"):
-        parts.append(
+    parts = [
+        GENERATED,
+        *(
             section(
                 f"transport-{protocol}",
                 ("type", "transport"),
@@ -26,7 +26,9 @@ def transports(config: SwitchConfig) -> str:
                 ("bind", str(config.sip_bind)),
                 *nat,
             )
-        )
+            for protocol in ("udp", "tcp")
+        ),
+    ]
     if config.tls is not None:
         bind = str(type(config.sip_bind)(config.sip_bind.host, config.tls.port))
         ca = config.tls.ca_file

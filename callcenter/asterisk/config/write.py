@@ -83,7 +83,7 @@ def prepare_directories(config: SwitchConfig) -> None:
         paths.recordings,
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # cel_custom writes below astlogdir/cel-custom and nowhere else (an absolute path came with 22.9).
+    # cel_custom writes below astlogdir/cel-custom and nowhere else (before 22.9).
     link = paths.log / "cel-custom"
     if not link.is_symlink():
         link.symlink_to(paths.journal_dir)

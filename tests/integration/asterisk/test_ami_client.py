@@ -68,6 +68,11 @@ async def connected(
         assert left == []
 
 
+def our_tasks() -> list[str]:
+    names = (task.get_name() for task in asyncio.all_tasks())
+    return [name for name in names if name.startswith("ami-")]
+
+
 async def take(client: AmiClient, number: int) -> list[AmiMessage]:
     async with asyncio.timeout(5):
         return [await client.get() for _ in range(number)]
@@ -135,8 +140,8 @@ async def test_a_server_that_does_not_greet_or_does_not_answer_the_login_is_give
     async with connected(ami, ready=False, connect_timeout=SOON) as client:
         await eventually(lambda: "no answer to the login" in client.status.detail)
         ami.greeting, ami.frozen = b"Asterisk Call Manager/11.0.0\r\n", True
-        await eventually(lambda: ami.named("Login"))
-        await eventually(lambda: "Login within" in client.status.detail)
+        await eventually(lambda: len(ami.named("Login")) > 1)
+        assert "no answer to the login" in client.status.detail
         ami.greeting = b"SSH-2.0-OpenSSH_9.2\r\n"
         await eventually(lambda: "no Asterisk manager" in client.status.detail)
 
@@ -299,6 +304,18 @@ async def test_an_originate_response_is_news_although_it_carries_the_actions_id(
         await client.action("Originate", {"Channel": "PJSIP/1001", "Async": "true"})
         (response,) = await take(client, 1)
         assert (response.name, response["Response"]) == ("OriginateResponse", "Failure")
+
+
+async def test_an_event_that_overtakes_the_response_of_its_action_is_news(
+    ami: ScriptedAmi,
+) -> None:
+    ami.answers["Originate"] = lambda action: (
+        event("OriginateResponse", ("ActionID", action["ActionID"]), ("Response", "Success"))
+        + success(action)
+    )
+    async with connected(ami) as client:
+        await client.action("Originate", {"Channel": "PJSIP/1001"})
+        assert (await take(client, 1))[0].name == "OriginateResponse"
 
 
 async def test_an_event_named_failure_is_not_success_and_result_is_not_url_unquoted(
@@ -470,7 +487,7 @@ async def test_events_wait_while_the_snapshot_is_taken_and_come_after_it_in_orde
 
     async def consume(client: AmiClient) -> None:
         async for each in client.events():
-            story.append(each["N"])
+            story.append(each["N"])  # noqa: PERF401 - one at a time is the point
 
     async with connected(ami, ready=False, on_connected=snapshot) as client:
         consumer = asyncio.create_task(consume(client))
@@ -502,7 +519,7 @@ async def test_what_the_old_link_brought_is_read_out_before_the_next_snapshot(
         ami.drop()
         await eventually(lambda: client.counters.events == 4)
         for _ in range(4):
-            story.append((await take(client, 1))[0]["N"])
+            story += numbers(await take(client, 1))
     assert story == ["snapshot", "1", "2", "3", "snapshot", "4"]
 
 
@@ -533,8 +550,7 @@ async def test_reading_stops_at_the_high_water_mark_and_goes_on_after_it(ami: Sc
             for n in range(total):
                 assert (await client.get())["N"] == str(n)
         assert (client.counters.overflows, client.counters.reconnects) == (0, 0)
-        tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("ami-")]
-        assert len(tasks) <= 3
+        assert len(our_tasks()) <= 3
 
 
 async def test_a_paused_link_is_not_taken_for_a_dead_peer(ami: ScriptedAmi) -> None:
@@ -548,6 +564,23 @@ async def test_a_paused_link_is_not_taken_for_a_dead_peer(ami: ScriptedAmi) -> N
         assert len(await take(client, 10)) == 10
         pings = len(ami.named("Ping"))
         await eventually(lambda: len(ami.named("Ping")) > pings)
+
+
+async def test_reading_goes_on_while_the_snapshot_is_taken_however_many_events_wait(
+    ami: ScriptedAmi,
+) -> None:
+    async def snapshot(client: AmiClient) -> None:
+        await client.action("CoreStatus")
+
+    options = {"high_water": 10, "on_connected": snapshot, "ready": False}
+    async with connected(ami, **options) as client:
+        await eventually(lambda: ami.named("CoreStatus"))
+        ami.send(numbered(*range(50)))
+        await eventually(lambda: client.counters.events == 50)
+        ami.send(success(ami.named("CoreStatus")[0]))
+        await client.wait_ready(FIVE_SECONDS)
+        assert numbers(await take(client, 50)) == [str(n) for n in range(50)]
+        assert client.counters.reconnects == 0
 
 
 async def test_a_full_queue_is_an_alarm_and_a_new_snapshot_and_never_a_silent_loss(
@@ -583,19 +616,24 @@ async def test_the_events_end_when_the_client_is_closed(ami: ScriptedAmi) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# pyst2's reader thread now and then reads on from the socket that it has closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_pyst2_the_independent_client_gets_the_same_answer(ami: ScriptedAmi) -> None:
     ami.answers["QueueSummary"] = lambda action: success(action, ("Queue", "general"))
+    manager = Pyst2Manager()
 
     def ask_with_pyst2() -> str:
-        manager = Pyst2Manager()
         manager.connect("127.0.0.1", ami.port)
-        try:
-            manager.login(ami.username, ami.secret)
-            return str(manager.send_action({"Action": "QueueSummary"}).get_header("Queue"))
-        finally:
-            manager.close()
+        manager.login(ami.username, ami.secret)
+        return str(manager.send_action({"Action": "QueueSummary"}).get_header("Queue"))
 
-    async with connected(ami) as client, asyncio.timeout(10):
+    async with asyncio.timeout(10):
+        async with connected(ami) as client:
+            ours = await client.action("QueueSummary")
         theirs = await asyncio.to_thread(ask_with_pyst2)
-        ours = await client.action("QueueSummary")
+        # Its logoff() flushes a socket that its reader may have closed meanwhile: the server ends
+        # the connection instead, and only then is pyst2 told to end its threads.
+        ami.drop()
+        await eventually(lambda: not manager.connected())
+        await asyncio.to_thread(manager.close)
     assert theirs == ours["Queue"] == "general"

@@ -1,0 +1,99 @@
+"""`callcenter agi`: runs the flow of each call. Keeps nothing that must outlive a call."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.asterisk.agi.request import AgiRequest
+from callcenter.asterisk.agi.server import AgiServer, AgiSettings
+from callcenter.asterisk.agi.session import AgiCallSession
+from callcenter.asterisk.dialplan import Route
+from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.prepare import prompt_library
+from callcenter.calls.journal import clean_name, normalise_number
+from callcenter.calls.seed import CallSeed
+from callcenter.calls.service import remember_call
+from callcenter.cases.service import CaseService
+from callcenter.ivr.flows import FlowCache
+from callcenter.ivr.handler import IvrService, QueuedCall
+from callcenter.platform.alive import show_life
+from callcenter.platform.clock import system_clock
+from callcenter.platform.db import Database
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import Settings
+from callcenter.platform.tasks import run_until_stopped
+
+#: CALLINGPRES (RFC 3323 in Asterisk's coding): these bits say "presentation restricted".
+_PRESENTATION = 0x60
+_RESTRICTED = 0x20
+
+
+async def serve_agi(settings: Settings, number: int) -> None:
+    """Serve until stopped. Several processes share the port (SO_REUSEPORT)."""
+    database = Database(database_url(settings), name=f"callcenter-agi-{number}", pool_size=5)
+    cache = FlowCache(database, settings.home / "cache" / "flows.json")
+    cache.load()
+    cases = CaseService(database, system_clock)
+    seeds: dict[UUID, CallSeed] = {}
+
+    async def open_case(call: QueuedCall) -> None:
+        async with database.transaction() as connection:
+            await _open_case(connection, seeds[call.call_id], cases)
+
+    ivr = IvrService(cache, prompt_library(settings, None), open_case)
+    server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
+
+    async def flow(request: AgiRequest) -> None:
+        session = AgiCallSession(request, server.counters)
+        seeds[session.call_id] = _seed(settings, session, request)
+        try:
+            await ivr.run(session)
+        finally:
+            del seeds[session.call_id]
+
+    server.add_route(Route.FLOW, flow)
+    await server.serve()
+    try:
+        await run_until_stopped(
+            {
+                "follow flows": cache.follow(),
+                "alive": show_life(settings.run_directory / f"agi-{number}.alive"),
+            }
+        )
+    finally:
+        await server.close()
+        await database.close()
+
+
+async def _open_case(connection: AsyncConnection, seed: CallSeed, cases: CaseService) -> None:
+    """The call's row first, the case refers to it; both or neither."""
+    await remember_call(connection, seed)
+    await cases.open_for_call(
+        connection,
+        seed.call_id,
+        title=case_title(seed.line),
+        opened_by="system:agi",
+        at=system_clock(),
+    )
+
+
+def _seed(settings: Settings, session: AgiCallSession, request: AgiRequest) -> CallSeed:
+    headers = request.headers
+    presentation = headers.get("agi_callingpres", "0")
+    withheld = presentation.isdecimal() and int(presentation) & _PRESENTATION == _RESTRICTED
+    number = normalise_number(headers.get("agi_callerid", ""), settings.phone_region)
+    uniqueid = headers.get("agi_uniqueid", "")
+    return CallSeed(
+        call_id=session.call_id,
+        node=settings.node,
+        # AGI does not tell the linkedid; the journal does, and until then a call is its own.
+        linkedid=uniqueid,
+        uniqueid=uniqueid,
+        line=session.line,
+        caller_number=None if withheld else number,
+        caller_name=clean_name(headers.get("agi_calleridname", "")),
+        caller_withheld=withheld,
+        started_at=system_clock(),
+    )

@@ -1,0 +1,245 @@
+"""`callcenter node`: beside one Asterisk. Folds its journal, keeps its configuration, finishes
+recordings, and tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.asterisk.ami.client import AmiClient
+from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.config.secrets import secret
+from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
+from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.install import MissingProgram, locate
+from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.bootstrap.cases import case_title
+from callcenter.calls.consumer import JournalConsumer
+from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
+from callcenter.calls.tail import JournalReader
+from callcenter.cases.service import CaseService
+from callcenter.platform.alive import age, show_life
+from callcenter.platform.clock import system_clock
+from callcenter.platform.db import Database, DatabaseUnavailable
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import Settings
+from callcenter.platform.tasks import run_until_stopped
+from callcenter.recordings.finisher import RecordingFinisher
+from callcenter.recordings.service import on_facts as recordings_on_facts
+from callcenter.switch.service import SwitchService
+from callcenter.switch.tables import node_status
+
+log = logging.getLogger(__name__)
+
+#: The manager user in asterisk-conf/manager.conf.
+AMI_USER = "callcenter"
+_REPORT_EVERY = timedelta(seconds=1)
+_LARGEST_SEGMENT_BYTES = 64 * 1024 * 1024
+
+
+class Node:
+    """The parts of a node and how they hear of each other."""
+
+    def __init__(self, settings: Settings) -> None:
+        installation = locate()
+        if installation is None:
+            raise MissingProgram
+        self._settings = settings
+        self._database = Database(database_url(settings), name="callcenter-node", pool_size=6)
+        self._cases = CaseService(self._database, system_clock)
+        self._finisher = RecordingFinisher(
+            self._database,
+            node=settings.node,
+            incoming=settings.incoming_recordings,
+            sealed=settings.sealed_recordings,
+            merged=settings.merged_recordings,
+            clock=system_clock,
+        )
+        self._reader = JournalReader(paths_of(settings, installation).journal)
+        self._consumer = JournalConsumer(
+            self._database,
+            self._reader,
+            node=settings.node,
+            clock=system_clock,
+            region=settings.phone_region,
+            on_facts=self._on_facts,
+            node_types=_node_types,
+        )
+        self._ami = AmiClient(
+            AmiSettings(
+                host="127.0.0.1",
+                port=settings.ami_port,
+                username=AMI_USER,
+                secret=secret(settings.secrets_directory, AMI_SECRET),
+                # Calls come from the journal: of the events only their numbers are looked at.
+                wanted=frozenset(),
+            ),
+            clock=system_clock,
+            uniform=random.SystemRandom().uniform,
+            on_connected=self._on_connected,
+            on_gap=lambda _before, _after: self._snapshot_wanted.set(),
+        )
+        self._switch = SwitchService(self._database, system_clock, settings.node)
+        self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
+        self._snapshot_wanted = asyncio.Event()
+        self._asterisk: dict[str, str] = {}
+        self._behind_since: datetime | None = None
+
+    async def serve(self) -> None:
+        """Until stopped."""
+        await self._ami.start()
+        try:
+            await run_until_stopped(
+                {
+                    "journal": self._consumer.run(),
+                    "recordings": self._finisher.run(),
+                    "configuration": self._keeper.run(),
+                    "configuration news": self._keeper.follow(),
+                    "snapshots": self._take_snapshots(),
+                    "report": self._report(),
+                    "rotate journal": self._rotate(),
+                    "alive": show_life(self._settings.run_directory / "node.alive"),
+                }
+            )
+        finally:
+            await self._ami.close()
+            await self._database.close()
+
+    async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
+        """What other rooms make of a batch, in its transaction."""
+        for fact in facts:
+            match fact:
+                case CallerQueued() | MessageLeft():
+                    # Most calls have their case from the flow; the others get it here.
+                    line = await _inbound_line(connection, fact)
+                    if line is not None:
+                        await self._cases.open_for_call(
+                            connection,
+                            fact.call_id,
+                            title=case_title(line),
+                            opened_by="system:node",
+                            at=fact.at,
+                        )
+                case _:
+                    pass
+        await recordings_on_facts(connection, facts)
+
+    async def _on_connected(self, ami: AmiClient) -> None:
+        status = await ami.action("CoreStatus")
+        core = await ami.action("CoreSettings")
+        self._asterisk = {
+            "version": core.get("AsteriskVersion") or "",
+            "started_at": (
+                f"{status.get('CoreStartupDate') or ''} {status.get('CoreStartupTime') or ''}"
+            ).strip(),
+        }
+        await self._snapshot()
+        self._keeper.wake()
+
+    async def _snapshot(self) -> None:
+        """Ask which channels live, and have calls without one ended through the fold."""
+        begun_at = system_clock()
+        channels = await self._ami.list_action("CoreShowChannels")
+        live = {channel["Uniqueid"] for channel in channels if "Uniqueid" in channel}
+        self._consumer.reconcile(live, started_at=begun_at)
+
+    async def _take_snapshots(self) -> None:
+        while True:
+            await self._snapshot_wanted.wait()
+            self._snapshot_wanted.clear()
+            try:
+                await self._snapshot()
+            except AsteriskError as exc:
+                # After a lost link the next connection takes one.
+                log.warning("no snapshot after a gap: %s", exc.message)
+
+    async def _report(self) -> None:
+        while True:
+            report = await self._describe()
+            try:
+                async with self._database.transaction() as connection:
+                    values = {"heartbeat_at": system_clock(), "report": report}
+                    await connection.execute(
+                        insert(node_status)
+                        .values(node=self._settings.node, **values)
+                        .on_conflict_do_update(index_elements=["node"], set_=values)
+                    )
+            except DatabaseUnavailable as exc:
+                log.warning("no heartbeat written: %s", exc.message)
+            await asyncio.sleep(_REPORT_EVERY.total_seconds())
+
+    async def _describe(self) -> dict[str, Any]:
+        settings, counters, status = self._settings, self._consumer.counters, self._ami.status
+        lag_bytes = await asyncio.to_thread(self._reader.lag_bytes)
+        now = system_clock()
+        if lag_bytes == 0:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = now
+        lag = now - self._behind_since if self._behind_since else timedelta()
+        signs = [
+            age(settings.run_directory / f"agi-{number}.alive")
+            for number in range(1, settings.agi_processes + 1)
+        ]
+        answering = sum(sign is not None and sign < timedelta(seconds=2) for sign in signs)
+        return {
+            "ami": {
+                "state": str(status.state),
+                "since": status.since.isoformat(),
+                "detail": status.detail,
+                "reconnects": self._ami.counters.reconnects,
+                "gaps": self._ami.counters.gaps,
+                "pings_missed": self._ami.counters.pings_missed,
+            },
+            "journal": {
+                "lag_seconds": lag.total_seconds(),
+                "lag_bytes": lag_bytes,
+                "lines": counters.lines,
+                "rejects": counters.rejects,
+                "faults": counters.faults,
+                "held": counters.held,
+            },
+            "agi": {"answering": answering, "of": settings.agi_processes},
+            "asterisk": self._asterisk,
+            "configuration": {"problems": list(self._keeper.problems[:5])},
+        }
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(60)
+            await asyncio.to_thread(
+                self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES, time.time_ns()
+            )
+
+
+async def _inbound_line(connection: AsyncConnection, fact: Fact) -> str | None:
+    """The line of a citizen's call; None for a call between agents."""
+    line: str | None = await connection.scalar(
+        text("SELECT coalesce(line, '') FROM calls WHERE call_id = :id AND direction = 'inbound'"),
+        {"id": fact.call_id},
+    )
+    return line
+
+
+async def _node_types(connection: AsyncConnection, flow: str, version: int) -> dict[str, str]:
+    """Node id → type of a published version: the fold asks whether an article was heard."""
+    definition = await connection.scalar(
+        text("SELECT definition FROM ivr_versions WHERE flow = :flow AND version = :version"),
+        {"flow": flow, "version": version},
+    )
+    nodes = (definition or {}).get("nodes", {})
+    return {name: str(node.get("type", "")) for name, node in nodes.items()}
+
+
+async def serve_node(settings: Settings) -> None:
+    """Run the node until stopped."""
+    await Node(settings).serve()

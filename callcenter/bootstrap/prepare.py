@@ -1,0 +1,126 @@
+"""What must be there before the first process starts: folders, rows, prompts, conf files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from callcenter.access.service import AccessService
+from callcenter.agents.seed import seed_agents
+from callcenter.asterisk.config.secrets import new_password
+from callcenter.asterisk.config.wanted import read_wanted
+from callcenter.asterisk.config.write import apply
+from callcenter.asterisk.install import Installation
+from callcenter.ivr.seed import seed_defaults as seed_flow
+from callcenter.ivr.service import FlowService
+from callcenter.lines.seed import seed_defaults as seed_line
+from callcenter.platform.clock import system_clock
+from callcenter.platform.db import Database
+from callcenter.platform.migrate import upgrade
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import Settings
+from callcenter.prompts.library import PromptLibrary
+from callcenter.prompts.shipped import deploy_shipped
+from callcenter.prompts.speech import EspeakSpeech
+from callcenter.queues.seed import seed_queues
+
+
+def prepare_folders(settings: Settings) -> None:
+    """Every folder of the instance, for its owner alone."""
+    for folder in (
+        settings.home,
+        settings.run_directory,
+        settings.log_directory,
+        settings.secrets_directory,
+        settings.journal_directory,
+        settings.incoming_recordings,
+        settings.sealed_recordings,
+        settings.merged_recordings,
+        settings.prompts_directory,
+        settings.home / "cache",
+    ):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+async def prepare_database(
+    settings: Settings, installation: Installation, say: Callable[[str], None]
+) -> str | None:
+    """Schema, first rows, prompts. Returns the admin's password where one was made just now."""
+    url = database_url(settings)
+    await upgrade(url)
+    database = Database(url, name="callcenter-prepare", pool_size=2)
+    try:
+        phones = PhoneSecrets(settings.secrets_directory / "phones.toml")
+        async with database.transaction() as connection:
+            await seed_queues(connection)
+            await seed_agents(connection, system_clock, phones.secret_for)
+            await seed_flow(connection, system_clock)
+            await seed_line(connection)
+        phones.save()
+        access = AccessService(database, system_clock, settings.token_ttl)
+        given = settings.admin_password
+        first = await access.ensure_admin(given.get_secret_value() if given else None)
+        new = await asyncio.to_thread(deploy_shipped, settings.prompts_directory)
+        library = prompt_library(settings, installation)
+        flows = FlowService(database, library, system_clock)
+        spoken = await flows.render_active()
+        if new or spoken:
+            say(f"{new} shipped prompts, {spoken} texts spoken by espeak-ng")
+        return first
+    finally:
+        await database.close()
+
+
+async def prepare_switch(settings: Settings, installation: Installation) -> None:
+    """Asterisk's whole configuration on disk, before it starts."""
+    database = Database(database_url(settings), name="callcenter-prepare", pool_size=1)
+    try:
+        async with database.transaction() as connection:
+            wanted = await read_wanted(connection, settings, installation)
+        await asyncio.to_thread(apply, wanted.config)
+    finally:
+        await database.close()
+
+
+def prompt_library(settings: Settings, installation: Installation | None) -> PromptLibrary:
+    """The instance's prompts; without an installation it can find texts but not speak new ones."""
+    command = installation.espeak_command() if installation is not None else ["espeak-ng"]
+    return PromptLibrary(settings.prompts_directory, EspeakSpeech(command))
+
+
+class PhoneSecrets:
+    """Passwords of the phones there are out of the box, in a file only the owner reads.
+
+    The database holds digests; agents made later get theirs told once by the API.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._made: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+        if path.exists():
+            self._known = tomllib.loads(path.read_text("utf-8")).get("phones", {})
+
+    def secret_for(self, agent_id: str) -> str:
+        """The password of this phone, made now if there is none."""
+        if agent_id not in self._known:
+            self._known[agent_id] = self._made[agent_id] = new_password()
+        return self._known[agent_id]
+
+    def save(self) -> None:
+        """Write down what was made; whole or not at all."""
+        if not self._made:
+            return
+        text = "# Passwords of the agents' phones made at the first start.\n[phones]\n" + "".join(
+            f'{agent} = "{password}"\n' for agent, password in sorted(self._known.items())
+        )
+        temporary = self._path.with_suffix(".new")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)

@@ -1,0 +1,190 @@
+"""GET /calls, /calls/{call_id}, /calls/{call_id}/timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal
+from callcenter.calls.model import CallState, Disposition
+from callcenter.calls.service import CallFilter, CallService, CallView
+from callcenter.platform.errors import InvalidField
+from callcenter.platform.web import (
+    PROBLEM_RESPONSES,
+    Cursor,
+    Limit,
+    Page,
+    Schema,
+    decode_cursor,
+    encode_cursor,
+)
+
+
+class PathStepOut(Schema):
+    """A node of the flow; `key` led there: a key, `t` nothing pressed in time, `i` a key the menu
+    does not have, `r` another process went on there, null for the way of the flow."""
+
+    node: str
+    key: str | None
+    at: datetime
+
+
+class LegOut(Schema):
+    """One channel of the call."""
+
+    uniqueid: str
+    channel: str
+    role: Literal["citizen", "agent", "other"]
+    agent: str | None
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    hangup_cause: int | None
+
+
+class CallRecordingOut(Schema):
+    """A recording of the call; `/recordings/{recording_id}` has the rest."""
+
+    recording_id: UUID
+    kind: Literal["conversation", "voicemail"]
+    state: Literal["recording", "pending", "ready", "missing", "damaged"]
+    reason: str | None
+    duration_ms: int | None
+
+
+class CallOut(Schema):
+    """A call, from first ring to last word."""
+
+    call_id: UUID
+    linkedid: str
+    node: str
+    line: str | None
+    caller_number: str | None
+    caller_name: str | None
+    caller_withheld: bool
+    caller_number_source: Literal["pai", "from", "withheld", "unknown"]
+    dialled_number: str | None
+    direction: Literal["inbound", "internal", "outbound"]
+    language: str | None
+    state: CallState
+    disposition: Disposition | None
+    started_at: datetime
+    answered_at: datetime | None
+    queued_at: datetime | None
+    agent_answered_at: datetime | None
+    ended_at: datetime | None
+    hangup_by: Literal["caller", "agent", "system"] | None
+    queue: str | None
+    agent: str | None
+    case_number: str | None
+    recordings: list[CallRecordingOut]
+    ivr_path: list[PathStepOut]
+    legs: list[LegOut]
+
+
+class TimelineItemOut(Schema):
+    """`kind` is stable, `detail` is for reading."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+
+class TimelineOut(Schema):
+    """What mattered in the call, by time."""
+
+    items: list[TimelineItemOut]
+
+
+def _out(view: CallView) -> CallOut:
+    known: Mapping[str, Any] = {**view.row, "case_number": view.case_number}
+    fields = {name: known[name] for name in CallOut.model_fields if name in known}
+    return CallOut.model_validate(
+        {
+            **fields,
+            "recordings": [_only(CallRecordingOut, row) for row in view.recordings],
+            "legs": [_only(LegOut, row) for row in view.legs],
+        }
+    )
+
+
+def _only(schema: type[Schema], row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in schema.model_fields}
+
+
+_Text = Annotated[str | None, Query(max_length=64)]
+
+
+def router(service: CallService, guard: Guard) -> APIRouter:
+    """The routes of this room."""
+    routes = APIRouter(tags=["calls"], responses=PROBLEM_RESPONSES)
+
+    @routes.get("/calls")
+    async def list_calls(
+        state: CallState | None = None,
+        disposition: Disposition | None = None,
+        line: _Text = None,
+        queue: _Text = None,
+        agent: _Text = None,
+        caller_number: _Text = None,
+        started_after: AwareDatetime | None = None,
+        started_before: AwareDatetime | None = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+        _principal: Principal = Depends(guard.agent),
+    ) -> Page[CallOut]:
+        """Calls, youngest first. `caller_number` may be written as it is dialled here."""
+        views = await service.list(
+            CallFilter(
+                state=state,
+                disposition=disposition,
+                line=line,
+                queue=queue,
+                agent=agent,
+                caller_number=caller_number,
+                started_after=started_after,
+                started_before=started_before,
+            ),
+            behind=_place(cursor),
+            limit=limit + 1,
+        )
+        page = views[:limit]
+        further = None
+        if len(views) > limit:
+            last = page[-1].row
+            further = encode_cursor(last["started_at"].isoformat(), str(last["call_id"]))
+        return Page(items=[_out(view) for view in page], next_cursor=further)
+
+    @routes.get("/calls/{call_id}")
+    async def read_call(call_id: UUID, _principal: Principal = Depends(guard.agent)) -> CallOut:
+        """One call."""
+        return _out(await service.get(call_id))
+
+    @routes.get("/calls/{call_id}/timeline")
+    async def read_timeline(
+        call_id: UUID, _principal: Principal = Depends(guard.agent)
+    ) -> TimelineOut:
+        """The call in words."""
+        items = await service.timeline(call_id)
+        return TimelineOut(items=[TimelineItemOut.model_validate(item) for item in items])
+
+    return routes
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    at, call_id = decode_cursor(cursor, 2)
+    try:
+        place = datetime.fromisoformat(at), UUID(call_id)
+    except ValueError:
+        place = None
+    if place is None or place[0].tzinfo is None:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return place

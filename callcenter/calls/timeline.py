@@ -1,0 +1,114 @@
+"""A call told in words: what mattered, when, for a reader who knows no Asterisk.
+
+Pure: derived from the stored records through the same fold as the rows, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from callcenter.calls import facts as fa
+from callcenter.calls.events import CallEvent
+from callcenter.calls.facts import Fact
+from callcenter.calls.fold import apply, begin
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """`kind` is the fact's stable name, `detail` a sentence."""
+
+    at: datetime
+    kind: str
+    detail: str
+
+
+_KEYS: Final = {
+    "t": "after nothing was pressed",
+    "i": "after a key the menu does not have",
+    "r": "again, after our process was lost",
+}
+_WHY: Final = {
+    "flow": "chosen in the menu",
+    "failover": "because our flow did not answer",
+    "direct": "the line has no menu",
+    "transfer": "transferred by an agent",
+}
+_STATUS: Final = {
+    "TIMEOUT": "waited as long as is allowed",
+    "FULL": "too many were waiting already",
+    "JOINEMPTY": "no agent was there",
+    "LEAVEEMPTY": "the last agent left",
+    "JOINUNAVAIL": "no agent was available",
+    "LEAVEUNAVAIL": "no agent was available any more",
+    "CONTINUE": "the conversation was over",
+    "WITHDRAW": "taken out by a supervisor",
+}
+_ENDS: Final = {
+    "answered": "The call ended after a conversation",
+    "abandoned": "The caller gave up",
+    "self_served": "The call ended; the caller was served by the machine",
+    "voicemail": "The call ended with a message",
+    "overflowed": "The call ended without anybody having been free",
+    "failed": "The call ended before it could be served",
+}
+_BY: Final = {"caller": "the caller hung up", "agent": "the agent hung up", "system": "ended by us"}
+
+
+def timeline(call_id: UUID, node: str, events: Iterable[CallEvent]) -> list[TimelineItem]:
+    """What mattered of these records (in stored order), by time."""
+    items: list[TimelineItem] = []
+    call = None
+    for event in events:
+        call, facts = apply(call or begin(call_id, node, event), event)
+        items += [TimelineItem(fact.at, fact.kind, _words(fact)) for fact in facts]
+    if call is not None and items and items[0].kind == fa.CallStarted.kind:
+        # The record of our UUID is younger than the channel's beginning.
+        items[0] = TimelineItem(call.started_at, items[0].kind, items[0].detail)
+    return sorted(items, key=lambda item: item.at)
+
+
+def _words(fact: Fact) -> str:
+    match fact:
+        case fa.CallStarted():
+            if fact.direction != "inbound":
+                return "An agent began a call."
+            return f"A call to {fact.line} arrived." if fact.line else "A call arrived."
+        case fa.CallAnswered():
+            return "The hotline answered."
+        case fa.NodeEntered():
+            if fact.key is None:
+                return f"Heard '{fact.node}'."
+            return f"Came to '{fact.node}' {_KEYS.get(fact.key, f'by pressing {fact.key}')}."
+        case fa.FlowFailed():
+            return "The flow broke off without saying where the call goes."
+        case fa.CallerQueued():
+            why = _WHY.get(fact.why)
+            return f"Began to wait in queue '{fact.queue}'" + (f" ({why})." if why else ".")
+        case fa.CallerLeftQueue():
+            why = _STATUS.get(fact.status, fact.status or "the queue could not be entered")
+            return f"Left queue '{fact.queue}' without a conversation: {why}."
+        case fa.AgentRang():
+            return f"The phone of agent {fact.agent} rang."
+        case fa.AgentAnswered():
+            return f"Agent {fact.agent} answered; the two hear each other."
+        case fa.AgentDidNotAnswer():
+            return f"Agent {fact.agent} did not answer."
+        case fa.CallTransferred():
+            how = "after asking" if fact.attended else "without asking"
+            return f"Agent {fact.agent or 'unknown'} transferred the call {how}."
+        case fa.RecordingStarted():
+            if fact.recording_kind == "voicemail":
+                return "The caller was asked to leave a message."
+            return "Recording was switched on for the conversation."
+        case fa.MessageLeft():
+            return "The caller's message ended."
+        case fa.CallEnded():
+            end = _ENDS.get(fact.disposition, f"The call ended: {fact.disposition}")
+            if fact.reconciled:
+                return f"{end}: Asterisk no longer had it, and its journal does not say when."
+            return f"{end}: {_BY[fact.hangup_by]}."
+    return fact.kind

@@ -1,0 +1,192 @@
+"""GET /recordings, /recordings/{recording_id}, /recordings/{recording_id}/audio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import StreamingResponse
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal
+from callcenter.platform.errors import InvalidField
+from callcenter.platform.web import (
+    PROBLEM_RESPONSES,
+    Cursor,
+    Limit,
+    Page,
+    Problem,
+    Schema,
+    decode_cursor,
+    encode_cursor,
+    problem_response,
+)
+from callcenter.recordings.service import RecordingService
+
+_PIECE: Final = 64 * 1024
+_SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+class RecordingOut(Schema):
+    """A recording. `reason` says why there is nothing to hear, `note` what a listener should know.
+
+    `peak` is 0 to 1 of full scale; `silence_ratio` the share of 20 ms frames below −50 dBFS.
+    """
+
+    recording_id: UUID
+    call_id: UUID
+    kind: Literal["conversation", "voicemail"]
+    state: Literal["recording", "pending", "ready", "missing", "damaged"]
+    reason: str | None
+    note: str | None
+    started_at: datetime
+    duration_ms: int | None
+    sample_rate: int | None
+    channels: int | None
+    bytes: int | None
+    peak: float | None
+    silence_ratio: float | None
+    sha256: str | None
+    repaired: bool
+    sealed_at: datetime | None
+    verified_at: datetime | None
+
+
+def _out(row: Mapping[str, Any]) -> RecordingOut:
+    return RecordingOut.model_validate({name: row[name] for name in RecordingOut.model_fields})
+
+
+def router(service: RecordingService, guard: Guard) -> APIRouter:
+    """The routes of this room. Whoever is logged in sees what there is; supervisors hear it."""
+    routes = APIRouter(tags=["recordings"], responses=PROBLEM_RESPONSES)
+
+    @routes.get("/recordings")
+    async def list_recordings(
+        call_id: UUID | None = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+        _principal: Principal = Depends(guard.agent),
+    ) -> Page[RecordingOut]:
+        """Recordings, youngest first."""
+        rows = await service.list(call_id=call_id, behind=_place(cursor), limit=limit + 1)
+        further = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            further = encode_cursor(last["started_at"].isoformat(), str(last["recording_id"]))
+        return Page(items=[_out(row) for row in rows[:limit]], next_cursor=further)
+
+    @routes.get("/recordings/{recording_id}")
+    async def read_recording(
+        recording_id: UUID, _principal: Principal = Depends(guard.agent)
+    ) -> RecordingOut:
+        """One recording."""
+        return _out(await service.get(recording_id))
+
+    @routes.get(
+        "/recordings/{recording_id}/audio",
+        response_class=Response,
+        responses={
+            200: {"content": {"audio/wav": {}}, "description": "The whole file"},
+            206: {"content": {"audio/wav": {}}, "description": "The part asked for"},
+            304: {"description": "The client has it"},
+            416: {"model": Problem, "description": "The part asked for lies behind the end"},
+        },
+    )
+    async def read_audio(
+        recording_id: UUID,
+        byte_range: Annotated[str | None, Header(alias="Range")] = None,
+        if_range: Annotated[str | None, Header()] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
+        _principal: Principal = Depends(guard.supervisor),
+    ) -> Response:
+        """The sound (left agent, right citizen; a message is mono). A single Range is served."""
+        sound = await service.sound(recording_id)
+        etag = f'"{sound.sha256}"'
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f'inline; filename="{recording_id}.wav"',
+        }
+        if if_none_match is not None and _names(if_none_match, etag):
+            return Response(status_code=304, headers=headers)
+        wanted = None if if_range not in (None, etag) else byte_range
+        try:
+            part = part_of(wanted, sound.bytes)
+        except RangeNotSatisfiable:
+            problem = Problem(
+                type="/problems/range-not-satisfiable",
+                title="There is no such part of the file.",
+                status=416,
+                detail=f"The file has {sound.bytes} bytes.",
+            )
+            return problem_response(problem, {"Content-Range": f"bytes */{sound.bytes}"})
+        first, last = part or (0, sound.bytes - 1)
+        if part is not None:
+            headers["Content-Range"] = f"bytes {first}-{last}/{sound.bytes}"
+        status = 200 if part is None else 206
+        headers["Content-Length"] = str(last - first + 1)
+        return StreamingResponse(
+            _pieces(sound.path, first, last), status, headers, media_type="audio/wav"
+        )
+
+    return routes
+
+
+class RangeNotSatisfiable(Exception):
+    """The part that was asked for lies behind the end."""
+
+
+def part_of(header: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte that a Range header asks for (RFC 9110 §14); None: the whole file.
+
+    Several ranges, other units and malformed ones are ignored, as the RFC allows. Raises
+    `RangeNotSatisfiable`.
+    """
+    match = _SINGLE_RANGE.fullmatch(header.strip()) if header else None
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        length = min(int(match[2]), size)
+        if not length:
+            raise RangeNotSatisfiable
+        return size - length, size - 1
+    first = int(match[1])
+    if match[2] and int(match[2]) < first:
+        return None
+    if first >= size:
+        raise RangeNotSatisfiable
+    return first, min(int(match[2]), size - 1) if match[2] else size - 1
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _pieces(path: Path, first: int, last: int) -> Iterator[bytes]:
+    """The file's bytes; Starlette reads a plain iterator in a thread."""
+    with path.open("rb") as file:
+        file.seek(first)
+        left = last - first + 1
+        while left > 0 and (piece := file.read(min(_PIECE, left))):
+            left -= len(piece)
+            yield piece
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    at, recording_id = decode_cursor(cursor, 2)
+    try:
+        place = datetime.fromisoformat(at), UUID(recording_id)
+    except ValueError:
+        place = None
+    if place is None or place[0].tzinfo is None:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return place

@@ -1,0 +1,315 @@
+"""Settings and rows → conf files: what is written, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from callcenter.asterisk.config.model import (
+    Address,
+    AgentConfig,
+    LineConfig,
+    Paths,
+    QueueConfig,
+    SwitchConfig,
+    TlsConfig,
+    TrunkConfig,
+)
+from callcenter.asterisk.config.render import render, run_dir
+from callcenter.asterisk.config.rules import BadConfiguration, clean_name
+from callcenter.asterisk.config.secrets import agent_digest, new_password, secret
+from callcenter.asterisk.config.write import apply, conf_tree, static_files, write_atomically
+
+pytestmark = pytest.mark.unit
+
+DIGEST = agent_digest("1001", "open sesame")
+
+
+def switch(home: Path = Path("/srv/hotline"), **changes: object) -> SwitchConfig:
+    base = SwitchConfig(
+        node="node1",
+        paths=Paths(home, Path("/m"), Path("/d"), Path("/p")),
+        ami_secret="s" * 32,
+        lines=(LineConfig("12345"), LineConfig("12346", mode="direct", queue="english")),
+        agents=(AgentConfig("1001", "王芳", DIGEST), AgentConfig("1002", "李雷", "a" * 32)),
+        queues=(QueueConfig("general", ("1001", "1002")), QueueConfig("english", ("1002",))),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def sections(text: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What Asterisk would read: comments cut, sections with their settings in order."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for raw in text.splitlines():
+        line = re.sub(r"(?<!\\);.*", "", raw).strip()
+        if match := re.fullmatch(r"\[([^\]]+)\](\(.*\))?", line):
+            found.append((match[1], []))
+        elif line and not line.startswith("#"):
+            key, equals, value = line.partition("=")
+            assert equals, raw
+            (found[-1][1] if found else []).append((key.strip(), value.strip()))
+    return found
+
+
+def settings(text: str, name: str, kind: str | None = None) -> dict[str, str]:
+    for section, pairs in sections(text):
+        if section == name and (kind is None or ("type", kind) in pairs):
+            return dict(pairs)
+    raise AssertionError(f"[{name}] is missing")
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        "hostile",
+        ["a\nb", "a;b", "a]b", "[a", "a,b", "${SHELL(id)}", "a b", "a&b", "", "../etc", "a\0"],
+    )
+    def test_names_that_would_be_syntax_are_refused(self, hostile: str) -> None:
+        bad = [
+            switch(node=hostile),
+            switch(lines=(LineConfig(hostile),)),
+            switch(lines=(LineConfig("12345", language=hostile),)),
+            switch(agents=(AgentConfig(hostile, "n", DIGEST),)),
+            switch(queues=(QueueConfig("general"), QueueConfig(hostile))),
+            switch(trunk=TrunkConfig(addresses=(hostile,))),
+            switch(trunk=TrunkConfig(host=hostile)),
+            switch(trunk=TrunkConfig(codecs=(hostile,))),
+            switch(agent_networks=(hostile,)),
+            switch(ami_secret=hostile),
+            switch(sip_bind=Address(hostile, 5060)),
+            switch(default_queue=hostile),
+            switch(external_address=hostile),
+        ]
+        for config in bad:
+            with pytest.raises(BadConfiguration):
+                render(config)
+
+    @pytest.mark.parametrize("path", ["/a;b", "/a\nb", "/a,b", "/a${b}", "relative", "/a/../b"])
+    def test_paths_that_would_be_syntax_are_refused(self, path: str) -> None:
+        with pytest.raises(BadConfiguration, match=r"paths\.home"):
+            render(switch(Path(path)))
+
+    def test_a_name_with_a_line_break_is_refused(self) -> None:
+        for name in ("a\nb", "a\rb", "a\x1bb", "a\u202eb", "a\u2028b"):
+            with pytest.raises(BadConfiguration, match="control characters"):
+                clean_name(name)
+
+    def test_a_name_with_syntax_loses_it(self) -> None:
+        assert clean_name('王"芳";[x](!)<1>,${SHELL(id)}') == "王 芳 x ! 1 SHELL id"
+
+    def test_hostile_display_name_adds_no_setting(self) -> None:
+        config = switch(agents=(AgentConfig("1001", 'x" <9>;\\;context=evil', DIGEST),))
+        config = replace(config, queues=(QueueConfig("general", ("1001",)),), lines=())
+        text = render(config)["pjsip_agents.conf"]
+        assert [name for name, _ in sections(text)] == ["agent-here", "1001", "1001", "1001"]
+        assert settings(text, "1001")["callerid"] == '"x 9 context=evil" <1001>'
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"ami_port": 5060}, "ports"),
+            ({"rtp_range": (10000, 10010)}, "rtp_range"),
+            ({"default_queue": "nowhere"}, "default_queue"),
+            ({"trunk": TrunkConfig(addresses=())}, "trunk.addresses"),
+            ({"trunk": TrunkConfig(addresses=("127.0.0.1",))}, "trunk.addresses"),
+            ({"trunk": TrunkConfig(transport="tls")}, "trunk.transport"),
+            ({"trunk": TrunkConfig(srtp=True)}, "trunk.srtp"),
+            ({"trunk": TrunkConfig(register=True)}, "trunk.register"),
+            ({"queues": (QueueConfig("general", ("1009",)),), "lines": ()}, "queues.members"),
+            ({"lines": (LineConfig("12345"), LineConfig("12345"))}, "lines.number"),
+            ({"lines": (LineConfig("12345", queue="nowhere"),)}, "lines.queue"),
+            ({"max_call_seconds": 5}, "max_call_seconds"),
+        ],
+    )
+    def test_contradictions_are_refused_by_field(
+        self, changes: dict[str, object], field: str
+    ) -> None:
+        with pytest.raises(BadConfiguration) as refusal:
+            render(switch(**changes))
+        assert refusal.value.field == field
+
+    def test_a_refusal_never_shows_a_secret(self) -> None:
+        with pytest.raises(BadConfiguration) as refusal:
+            render(switch(ami_secret="hunter2\n" + "x" * 30))
+        assert "hunter2" not in str(refusal.value)
+        assert "hunter2" not in repr(switch(ami_secret="hunter2" + "x" * 30))
+
+
+class TestSip:
+    def test_everything_listens_on_loopback_by_default(self) -> None:
+        for name, text in render(switch()).items():
+            for address in re.findall(r"(?m)^(?:bind|bindaddr|media_address) = (\S+)", text):
+                assert address.startswith("127.0.0.1"), (name, address)
+
+    def test_the_trunk_is_known_by_address(self) -> None:
+        text = render(switch(trunk=TrunkConfig(("192.0.2.0/28", "sip.example"))))[
+            "pjsip_trunk.conf"
+        ]
+        identify = [pairs for _, pairs in sections(text) if ("type", "identify") in pairs]
+        assert identify[0][2:] == [("match", "192.0.2.0/28"), ("match", "sip.example")]
+        assert "registration" not in text
+        assert "qualify" not in text
+
+    def test_nobody_is_the_trunk_by_calling_himself_trunk(self) -> None:
+        """Tried on 22.10: without identify_by, From: <sip:trunk@…> enters from-trunk unasked."""
+        text = static_files()["pjsip.conf"]
+        trunk, agent = (text.split(f"[{name}](!,media)")[1] for name in ("trunk", "agent"))
+        assert "identify_by = ip\n" in trunk.split("[agent]")[0]
+        assert "identify_by = username\n" in agent.split("[agent-aor]")[0]
+        assert "endpoint_identifier_order = ip,username\n" in text
+
+    def test_the_trunk_registers_with_digest_over_tls_and_srtp(self) -> None:
+        trunk = TrunkConfig(
+            addresses=("192.0.2.5",),
+            host="sip.example",
+            port=5061,
+            username="hotline",
+            password="p;ss#word",
+            register=True,
+            transport="tls",
+            srtp=True,
+            dtmf_mode="rfc4733",
+            codecs=("alaw",),
+        )
+        tls = TlsConfig(
+            Path("/etc/tls/cert.pem"), Path("/etc/tls/key.pem"), ca_file=Path("/ca.pem")
+        )
+        files = render(switch(trunk=trunk, tls=tls))
+        text = files["pjsip_trunk.conf"]
+        endpoint = settings(text, "trunk")
+        assert endpoint["media_encryption"] == "sdes"
+        assert endpoint["outbound_auth"] == "trunk"
+        assert endpoint["allow"] == "alaw"
+        registration = settings(text, "trunk", "registration")
+        assert registration["server_uri"] == r"sip:sip.example:5061\;transport=tls"
+        assert registration["contact_user"] == "12345"
+        assert settings(text, "trunk", "auth")["password"] == r"p\;ss#word"
+        assert settings(text, "trunk", "aor")["qualify_frequency"] == "60"
+        transport = settings(files["pjsip_transports.conf"], "transport-tls")
+        assert transport["bind"] == "127.0.0.1:5061"
+        assert transport["verify_server"] == "yes"
+
+    def test_agents_have_a_digest_and_no_password(self) -> None:
+        text = render(switch())["pjsip_agents.conf"]
+        auth = settings(text, "1001", "auth")
+        assert auth == {
+            "type": "auth",
+            "auth_type": "md5",
+            "username": "1001",
+            "realm": "callcenter",
+            "md5_cred": DIGEST,
+        }
+        assert "password =" not in text
+
+    def test_agents_come_from_their_networks_only(self) -> None:
+        text = render(switch(agent_networks=("10.1.0.0/16",)))["pjsip_agents.conf"]
+        pairs = next(pairs for name, pairs in sections(text) if name == "agent-here")
+        acl = [pair for pair in pairs if pair[0] in {"deny", "permit"}]
+        assert acl == [("deny", "0.0.0.0/0"), ("deny", "::/0"), ("permit", "10.1.0.0/16")]
+        assert ("contact_permit", "10.1.0.0/16") in pairs
+
+    def test_digest_is_ha1(self) -> None:
+        # RFC 2617, 3.5 has the arithmetic; the realm is ours.
+        assert agent_digest("1001", "pw1001") == "895c1188e291157659309999603a6f27"
+
+
+class TestQueuesAndDialplan:
+    def test_members_are_static_with_their_state(self) -> None:
+        text = render(switch())["queues_members.conf"]
+        general = next(pairs for name, pairs in sections(text) if name == "q_general")
+        assert ("member", "PJSIP/1001,0,1001,PJSIP/1001") in general
+        assert ("timeout", "15") in general
+
+    def test_autofill_is_on(self) -> None:
+        assert settings(static_files()["queues.conf"], "general")["autofill"] == "yes"
+
+    def test_lines_are_literals(self) -> None:
+        text = render(switch())["extensions_lines.conf"]
+        assert "exten = 12345,1,Set(__CC_LINE=12345)" in text
+        assert "${" not in text
+
+    def test_waiting_limits_are_globals(self) -> None:
+        values = settings(render(switch())["extensions_globals.conf"], "globals")
+        assert values["CC_WAIT_english"] == "300"
+        assert values["CC_AGI_URL"] == "agi://127.0.0.1:4573"
+
+    def test_http_is_off_without_a_port(self) -> None:
+        assert "enabled = no" in render(switch())["http_listen.conf"]
+        files = render(switch(http_port=8088))
+        assert "bindport = 8088" in files["http_listen.conf"]
+        assert settings(files["pjsip_transports.conf"], "transport-ws")["protocol"] == "ws"
+
+
+class TestFiles:
+    def test_render_is_pure(self) -> None:
+        assert render(switch()) == render(switch())
+
+    def test_every_file_parses_and_every_include_exists(self) -> None:
+        tree = conf_tree(switch())
+        for name, text in tree.items():
+            if name.startswith("extensions") and name != "extensions_globals.conf":
+                continue
+            sections(text)
+            for included in re.findall(r'^#include "(.+)"', text, re.MULTILINE):
+                assert included in tree, (name, included)
+
+    def test_no_secret_stands_in_a_static_file(self) -> None:
+        for name, text in static_files().items():
+            assert not re.search(
+                r"^\s*(secret|password|md5_cred|password_digest)\s*=", text, re.M
+            ), name
+            assert not re.search(r"\b\d{1,3}(\.\d{1,3}){3}\b", text), f"{name} names an address"
+
+    def test_modules_load_by_name_only(self) -> None:
+        text = static_files()["modules.conf"]
+        assert settings(text, "modules")["autoload"] == "no"
+        for never in ("app_system", "func_shell", "identifier_anonymous", "chan_iax2"):
+            assert not re.search(rf"^load.*{never}", text, re.M)
+
+    def test_run_dir_is_short_enough_for_a_socket(self) -> None:
+        assert run_dir(switch()) == Path("/srv/hotline/asterisk/run")
+        deep = switch(Path("/" + "x" * 120))
+        assert len(str(run_dir(deep)) + "/asterisk.ctl") < 108
+        assert run_dir(deep) != run_dir(switch(Path("/" + "y" * 120)))
+
+    def test_the_tree_is_replaced_at_once_and_private(self, tmp_path: Path) -> None:
+        config = switch(tmp_path / "home")
+        assert apply(config) is True
+        assert apply(config) is False
+        first = config.paths.etc.resolve()
+        assert apply(replace(config, record_from="answer")) is True
+        assert config.paths.etc.resolve() != first
+        assert apply(config) is True
+        assert config.paths.etc.resolve() == first
+        for path in config.paths.etc.iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(first.stat().st_mode) == 0o700
+        assert (config.paths.log / "cel-custom").resolve() == config.paths.journal_dir
+
+    def test_old_generations_go(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        for seconds in range(100, 106):
+            apply(replace(config, max_call_seconds=seconds))
+        assert len(list(config.paths.generations.iterdir())) == 3
+
+    def test_a_refused_config_leaves_the_old_one(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        apply(config)
+        before = config.paths.etc.resolve()
+        with pytest.raises(BadConfiguration):
+            apply(replace(config, node="a\nb"))
+        assert config.paths.etc.resolve() == before
+
+    def test_names_of_files_stay_in_the_tree(self, tmp_path: Path) -> None:
+        with pytest.raises(Exception, match="no name of a conf file"):
+            write_atomically({"../x.conf": ""}, switch(tmp_path).paths)
+
+    def test_secrets_are_made_once_and_private(self, tmp_path: Path) -> None:
+        folder = tmp_path / "secrets"
+        assert secret(folder, "ami") == secret(folder, "ami")
+        assert stat.S_IMODE((folder / "ami").stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert new_password() != new_password()

@@ -1,0 +1,122 @@
+"""What Asterisk says against what we want: fixtures are answers of Asterisk 22.10.1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from callcenter.asterisk.config.inforce import Snapshot, not_in_force
+from callcenter.asterisk.config.model import (
+    AgentConfig,
+    LineConfig,
+    Paths,
+    QueueConfig,
+    SwitchConfig,
+)
+from callcenter.asterisk.config.secrets import agent_digest
+
+pytestmark = pytest.mark.unit
+
+FIXTURES = Path(__file__).parents[2] / "recordings" / "ami" / "inforce"
+
+#: What the captured Asterisk had been given.
+WANTED = SwitchConfig(
+    node="node1",
+    paths=Paths(Path("/h"), Path("/m"), Path("/d"), Path("/p")),
+    ami_secret="s" * 32,
+    lines=(LineConfig("12345"), LineConfig("12346", mode="direct", language="en")),
+    agents=tuple(AgentConfig(a, a, agent_digest(a, "pw" + a)) for a in ("1001", "1002", "1003")),
+    queues=(
+        QueueConfig("general", ("1001", "1002"), ring_seconds=5),
+        QueueConfig("complaints", ("1003",)),
+        QueueConfig("english"),
+    ),
+)
+
+
+def events(name: str) -> tuple[dict[str, str], ...]:
+    text = (FIXTURES / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(
+        {line.partition(":")[0]: line.partition(":")[2].strip() for line in block.splitlines()}
+        for block in text.split("\n\n")
+    )
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return Snapshot(
+        from_trunk=events("show_dialplan_from_trunk"),
+        from_agents=events("show_dialplan_from_agents"),
+        endpoints=events("pjsip_show_endpoints"),
+        auths=events("pjsip_show_auths"),
+        queue_status=events("queue_status"),
+    )
+
+
+def said(wanted: SwitchConfig, snapshot: Snapshot) -> list[str]:
+    return [str(difference) for difference in not_in_force(wanted, snapshot)]
+
+
+def test_what_was_given_is_in_force(snapshot: Snapshot) -> None:
+    assert said(WANTED, snapshot) == []
+
+
+def test_an_empty_answer_is_not_in_force() -> None:
+    lines = said(WANTED, Snapshot())
+    assert "line 12345: is missing" in lines
+    assert "endpoint trunk: is missing" in lines
+    assert "queue general: is missing" in lines
+
+
+def test_a_new_line_is_missing_until_asterisk_lists_it(snapshot: Snapshot) -> None:
+    wanted = replace(WANTED, lines=(*WANTED.lines, LineConfig("12333")))
+    assert said(wanted, snapshot) == ["line 12333: is missing"]
+
+
+def test_a_removed_line_is_still_there(snapshot: Snapshot) -> None:
+    wanted = replace(WANTED, lines=WANTED.lines[:1])
+    assert said(wanted, snapshot) == ["line 12346: should not be there"]
+
+
+def test_a_line_of_another_mode_leads_another_way(snapshot: Snapshot) -> None:
+    wanted = replace(WANTED, lines=(LineConfig("12345", mode="direct"), WANTED.lines[1]))
+    assert said(wanted, snapshot) == ["line 12345: leads another way"]
+
+
+def test_a_changed_password_is_seen_and_not_told(snapshot: Snapshot) -> None:
+    fresh = AgentConfig("1001", "1001", agent_digest("1001", "new"))
+    lines = said(replace(WANTED, agents=(fresh, *WANTED.agents[1:])), snapshot)
+    assert lines == ["endpoint 1001: has another password than the database"]
+
+
+def test_a_new_agent_is_missing_everywhere(snapshot: Snapshot) -> None:
+    fresh = AgentConfig("1004", "x", "b" * 32)
+    general = replace(WANTED.queues[0], members=("1001", "1002", "1004"))
+    wanted = replace(WANTED, agents=(*WANTED.agents, fresh), queues=(general, *WANTED.queues[1:]))
+    assert said(wanted, snapshot) == [
+        "agents' number 1004: is missing",
+        "endpoint 1004: is missing",
+        "endpoint 1004: has no digest",
+        "queue general: lacks member PJSIP/1004",
+    ]
+
+
+def test_queue_parameters_and_members_count(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], members=("1001",), strategy="linear", max_waiting=5)
+    assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
+        "queue general: Strategy is 'rrmemory', wanted 'linear'",
+        "queue general: Max is '0', wanted '5'",
+        "queue general: has member PJSIP/1002 nobody wants",
+    ]
+
+
+def test_an_agent_who_logged_in_by_himself_is_no_difference(snapshot: Snapshot) -> None:
+    guest = {
+        "Event": "QueueMember",
+        "Queue": "q_english",
+        "Location": "PJSIP/1001",
+        "Membership": "dynamic",
+    }
+    assert said(WANTED, replace(snapshot, queue_status=(*snapshot.queue_status, guest))) == []
