@@ -41,6 +41,7 @@ class Variable(StrEnum):
     LINE_QUEUE = "CC_LINE_QUEUE"  #: of a direct line
     LANGUAGE = "CC_LANGUAGE"  #: what the line begins in: zh, en …; then CHANNEL(language) counts
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
+    PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
     WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer
     REASON = "CC_REASON"  #: prompt before the invitation to leave a message, or empty
@@ -123,6 +124,7 @@ class JournalEvent(StrEnum):
     """Names our dialplan gives to `CELGenUserEvent`; the extra is `key=value&key=value`."""
 
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
+    #: number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
     IVR = "CC_IVR"  #: node=&key=&flow=&version=  (key: pressed, `t` time-out, empty: entered)
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=

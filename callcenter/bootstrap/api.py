@@ -50,12 +50,13 @@ def build_app(settings: Settings, database: Database, installation: Installation
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
     flows = FlowService(database, prompt_library(settings, installation), clock)
-    server = PhoneServer(*settings.sip_address)
+    host, port = settings.sip_address
+    server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
-        calls_router(CallService(database), guard),
+        calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,11 +19,12 @@ from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
+from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, Fact, MessageLeft, RecordingStarted
+from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.platform.alive import age, show_life
@@ -32,7 +34,7 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.recordings.finisher import RecordingFinisher
-from callcenter.recordings.service import RecordingService
+from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.service import SwitchService
 from callcenter.switch.tables import node_status
 
@@ -54,13 +56,12 @@ class Node:
         self._settings = settings
         self._database = Database(database_url(settings), name="callcenter-node", pool_size=6)
         self._cases = CaseService(self._database, system_clock)
-        self._recordings = RecordingService(
-            self._database, sealed=settings.sealed_recordings, clock=system_clock
-        )
         self._finisher = RecordingFinisher(
             self._database,
+            node=settings.node,
             incoming=settings.incoming_recordings,
             sealed=settings.sealed_recordings,
+            merged=settings.merged_recordings,
             clock=system_clock,
         )
         self._reader = JournalReader(paths_of(settings, installation).journal)
@@ -118,7 +119,7 @@ class Node:
         for fact in facts:
             match fact:
                 case CallerQueued() | MessageLeft():
-                    # Most calls have their case from the flow; those it could not serve get it here.
+                    # Most calls have their case from the flow; the others get it here.
                     line = await _inbound_line(connection, fact)
                     if line is not None:
                         await self._cases.open_for_call(
@@ -128,12 +129,9 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
-                case RecordingStarted():
-                    await self._recordings.expect(connection, fact)
-                case CallEnded():
-                    await self._recordings.conversation_ended(connection, fact.call_id)
                 case _:
                     pass
+        await recordings_on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -155,8 +153,6 @@ class Node:
         self._consumer.reconcile(live, started_at=begun_at)
 
     async def _take_snapshots(self) -> None:
-        from callcenter.asterisk.errors import AsteriskError
-
         while True:
             await self._snapshot_wanted.wait()
             self._snapshot_wanted.clear()
@@ -220,7 +216,9 @@ class Node:
     async def _rotate(self) -> None:
         while True:
             await asyncio.sleep(60)
-            await asyncio.to_thread(self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES)
+            await asyncio.to_thread(
+                self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES, time.time_ns()
+            )
 
 
 async def _inbound_line(connection: AsyncConnection, fact: Fact) -> str | None:

@@ -38,6 +38,7 @@ def prepare_folders(settings: Settings) -> None:
         settings.journal_directory,
         settings.incoming_recordings,
         settings.sealed_recordings,
+        settings.merged_recordings,
         settings.prompts_directory,
         settings.home / "cache",
     ):

@@ -173,7 +173,7 @@ class Supervised:
             return None
         return pid if self.program.known_by and _is_process(pid, self.program.known_by) else None
 
-    def log_end(self, size: int = 2000) -> str:
+    async def log_end(self, size: int = 2000) -> str:
         """The last of what it wrote, for the person who must mend it."""
         try:
             with self.program.log.open("rb") as file:
@@ -188,14 +188,16 @@ async def wait_ready(
     ready: Callable[[], Awaitable[bool]],
     limit: timedelta,
     *,
-    process: Supervised | None = None,
+    why_not: Callable[[], Awaitable[str]],
 ) -> None:
-    """Wait until `ready()`; raises `ProcessFailed` with the end of the log after `limit`."""
+    """Wait until `ready()`; raises `ProcessFailed` with what `why_not()` says after `limit`."""
     deadline = time.monotonic() + limit.total_seconds()
     while not await ready():
         if time.monotonic() > deadline:
-            end = f":\n{process.log_end()}" if process else ""
-            raise ProcessFailed(f"{name} was not ready within {limit.total_seconds():.0f} s{end}")
+            reason = await why_not()
+            raise ProcessFailed(
+                f"{name} was not ready within {limit.total_seconds():.0f} s:\n{reason}"
+            )
         await asyncio.sleep(0.05)
 
 

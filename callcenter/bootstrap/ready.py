@@ -29,9 +29,34 @@ async def asterisk_has_booted(installation: Installation, settings: Settings) ->
 
 async def api_is_ready(settings: Settings) -> bool:
     """`/health/ready` says ready."""
+    return await _says_ok(settings, "/health/ready")
+
+
+async def api_is_alive(settings: Settings) -> bool:
+    """The API answers at all."""
+    return await _says_ok(settings, "/health/live")
+
+
+async def what_is_not_ready(settings: Settings) -> str:
+    """The failed checks of `/health/ready`, and where to read more."""
+    where = f"  more in {settings.log_directory}, or from `callcenter doctor`"
     try:
         async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
-            return (await client.get("/health/ready")).status_code == 200
+            checks = (await client.get("/health/ready")).json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError) as exc:
+        return f"  the API does not answer ({type(exc).__name__})\n{where}"
+    lines = [
+        f"  {check['name']}: {check['detail']}; mend: {check['mend']}"
+        for check in checks
+        if not check["ok"]
+    ]
+    return "\n".join([*lines, where])
+
+
+async def _says_ok(settings: Settings, path: str) -> bool:
+    try:
+        async with httpx.AsyncClient(base_url=api_url(settings), timeout=5) as client:
+            return (await client.get(path)).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -16,7 +16,7 @@ from callcenter.asterisk.install import Installation, install
 from callcenter.bootstrap.demo import DemoFailed, put_one_call_through
 from callcenter.bootstrap.prepare import prepare_database, prepare_folders, prepare_switch
 from callcenter.bootstrap.processes import Program, Supervised, python_command, wait_ready
-from callcenter.bootstrap.ready import api_is_ready, asterisk_has_booted
+from callcenter.bootstrap.ready import api_is_ready, asterisk_has_booted, what_is_not_ready
 from callcenter.platform.errors import Conflict, HotlineError
 from callcenter.platform.postgres import EmbeddedPostgres, embedded
 from callcenter.platform.settings import Settings
@@ -112,14 +112,14 @@ async def _serve(
                     "Asterisk",
                     lambda: asterisk_has_booted(installation, settings),
                     timedelta(seconds=30),
-                    process=supervised["asterisk"],
+                    why_not=supervised["asterisk"].log_end,
                 )
             with progress.step("everything answers (/health/ready)"):
                 await wait_ready(
                     "the API",
                     lambda: api_is_ready(settings),
                     timedelta(seconds=30),
-                    process=supervised["api"],
+                    why_not=lambda: what_is_not_ready(settings),
                 )
             code = 0
             if demo:

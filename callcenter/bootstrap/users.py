@@ -18,6 +18,6 @@ async def add_user(settings: Settings, name: str, role: str, password: str) -> N
     database = Database(database_url(settings), name="callcenter-cli", pool_size=1)
     try:
         access = AccessService(database, system_clock, settings.token_ttl)
-        await access.add_user(name, password, Role(role))
+        await access.create_user(name, password, Role(role))
     finally:
         await database.close()

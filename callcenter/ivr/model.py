@@ -41,6 +41,12 @@ def _speakable(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    if "\n" in value:
+        raise ValueError("must stand on one line")
+    return _speakable(value)
+
+
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
@@ -49,7 +55,7 @@ PromptName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 Text = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_speakable)
 ]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_speakable)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
 
 
 class _Part(BaseModel):

@@ -8,14 +8,15 @@ there: the key pressed, `t` nothing was pressed in time, `i` a key the menu does
 on after an `agi` process was lost, empty where the flow went on by itself. The built-in way to a
 person, which is no node of the flow, is written as `PERSON`.
 
-Round trips: one presentation of a menu costs two (`entered`, `ask`), a key pressed ahead saves one.
+Round trips: saying a menu costs two (`entered`, `ask`), a key pressed ahead saves one. A wrong key
+costs one more, because it is told in a step of its own: a single file is all AGI asks with at once.
 """
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -111,6 +112,8 @@ class _Run:
 
     async def through(self) -> FlowExit:
         here, key = self.plan.definition.entry, ""
+        if self.call.resume_node is not None:
+            self.language = self.call.language or self.plan.language
         if self.call.resume_node == PERSON:
             return await self._person(RESUMED)
         if self.call.resume_node in self.nodes:
@@ -148,28 +151,28 @@ class _Run:
         """Where the caller wants to go, and by which key; None is a person."""
         way_out = menu.on_timeout
         key = TIMED_OUT
-        lead: list[Path] = []
         for attempt in range(menu.retries + 1):
             if attempt:
                 await self._entered(here, key)
-            pressed = await self._pressed(menu, lead)
+            pressed = await self._pressed(menu)
             if pressed == "0":
                 return self._person_of(menu), "0"
             if pressed is None:
-                way_out, key, lead = menu.on_timeout, TIMED_OUT, []
+                way_out, key = menu.on_timeout, TIMED_OUT
             elif pressed in menu.options:
                 return menu.options[pressed], pressed
             else:
                 way_out, key = menu.on_invalid, INVALID
-                lead = [self.voice.prompt(INVALID_KEY, self.language)]
+                if attempt < menu.retries:
+                    await self._read(PromptRef(prompt=INVALID_KEY))
         return way_out, key
 
-    async def _pressed(self, menu: Menu, lead: Sequence[Path]) -> str | None:
+    async def _pressed(self, menu: Menu) -> str | None:
         if self.ahead is not None:
             pressed, self.ahead = self.ahead, None
             return pressed
         keys = await self.call.ask(
-            [*lead, *self._files(menu.say)],
+            self._files(menu.say),
             timeout=timedelta(seconds=menu.timeout_seconds),
             max_digits=1,
         )

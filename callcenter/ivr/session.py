@@ -30,6 +30,8 @@ class CallSession(Protocol):
     line: str
     #: The node last entered, when an `agi` process before us died in the middle of this call.
     resume_node: str | None
+    #: What the channel speaks as the flow begins: after a lost process, what the caller had chosen.
+    language: str | None
 
     async def ask(
         self, prompts: Sequence[Path], *, timeout: timedelta, max_digits: int = 1

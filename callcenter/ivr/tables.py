@@ -1,9 +1,12 @@
-"""Flows: one draft each, any number of immutable versions, one of them active."""
+"""Flows: one draft each, any number of immutable versions, one of them active.
+
+Definitions are `json`, not `jsonb`: nodes and keys stay in the order they were written in.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from callcenter.platform.db import Moment, metadata
 
@@ -12,7 +15,7 @@ ivr_flows = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("title", Text, nullable=False),
-    Column("draft", JSONB(none_as_null=True)),
+    Column("draft", JSON(none_as_null=True)),
     Column("draft_version", Integer, nullable=False, server_default="1"),
     Column("draft_edited_at", Moment),
     Column("draft_edited_by", Text),
@@ -31,7 +34,7 @@ ivr_versions = Table(
     metadata,
     Column("flow", ForeignKey("ivr_flows.name"), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("definition", JSONB, nullable=False),
+    Column("definition", JSON, nullable=False),
     Column("comment", Text, nullable=False),
     Column("published_at", Moment, nullable=False),
     Column("published_by", Text, nullable=False),

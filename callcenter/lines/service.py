@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,11 +16,12 @@ from callcenter.lines.model import Line, LineEdit, Mode
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
 from callcenter.platform.news import announce
-from callcenter.switch.service import CONFIRMATION_LIMIT, SwitchService
-from callcenter.switch.store import Outcome
+from callcenter.switch.model import SwitchOutcome, SwitchRequests
 
 #: What a change of lines is called in `switch_changes`.
-SUBJECT = "lines"
+SUBJECT: Final = "lines"
+#: How long a reply of the API waits for Asterisk.
+CONFIRMATION_LIMIT: Final = timedelta(seconds=5)
 
 
 class NoSuchLine(NotFound):
@@ -47,7 +49,7 @@ class LineService:
     """Use cases of the REST API. `limit`: how long a reply waits for Asterisk."""
 
     def __init__(
-        self, database: Database, switch: SwitchService, *, limit: timedelta = CONFIRMATION_LIMIT
+        self, database: Database, switch: SwitchRequests, *, limit: timedelta = CONFIRMATION_LIMIT
     ) -> None:
         self._database = database
         self._switch = switch
@@ -87,7 +89,7 @@ class LineService:
             change_id = await self._tell(connection, number)
         return await self._confirmed(number, change_id)
 
-    async def close(self, number: str, *, based_on: int | None) -> Outcome:
+    async def close(self, number: str, *, based_on: int | None) -> SwitchOutcome:
         """The number is ours no more. In force: Asterisk refuses it.
 
         Raises `NoSuchLine`, `Stale`.

@@ -181,6 +181,11 @@ class Settings(BaseSettings):
         return self.home / "recordings" / "incoming"
 
     @property
+    def merged_recordings(self) -> Path:
+        """Voices that were made into a sealed file, kept until retention says otherwise."""
+        return self.home / "recordings" / "merged"
+
+    @property
     def sealed_recordings(self) -> Path:
         """Finished stereo files, by recording id."""
         return self.home / "recordings" / "sealed"

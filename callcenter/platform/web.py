@@ -162,8 +162,9 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(exc, RequestValidationError)
         fields = [
             FieldProblem(
-                field=_sendable(".".join(str(part) for part in error["loc"] if part != "body"))
-                or "body",
+                # The first part says where the field stood: body, query, path, header.
+                field=_sendable(".".join(str(part) for part in error["loc"][1:]))
+                or str(error["loc"][0]),
                 rule=_sendable(error["msg"]),
             )
             for error in exc.errors()

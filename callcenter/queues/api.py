@@ -30,7 +30,6 @@ class QueueReply(Schema):
 
 class MemberReply(Schema):
     agent_id: str
-    name: str
     penalty: int
 
 

@@ -36,7 +36,6 @@ class Member:
     """An agent in a queue; those of lower `penalty` (0 … 100) are asked first."""
 
     agent_id: str
-    name: str
     penalty: int
 
 

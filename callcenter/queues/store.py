@@ -9,7 +9,6 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.tables import agents
 from callcenter.queues.model import Member, Queue
 from callcenter.queues.tables import queue_members, queues
 
@@ -50,12 +49,11 @@ async def existing(connection: AsyncConnection, names: Sequence[str]) -> frozens
 
 async def members(connection: AsyncConnection, queue: str) -> Sequence[Member]:
     rows = await connection.execute(
-        select(agents.c.agent_id, agents.c.name, queue_members.c.penalty)
-        .join(queue_members, queue_members.c.agent_id == agents.c.agent_id)
+        select(queue_members.c.agent_id, queue_members.c.penalty)
         .where(queue_members.c.queue == queue)
-        .order_by(queue_members.c.penalty, agents.c.agent_id)
+        .order_by(queue_members.c.penalty, queue_members.c.agent_id)
     )
-    return [Member(agent_id=row.agent_id, name=row.name, penalty=row.penalty) for row in rows]
+    return [Member(agent_id=row.agent_id, penalty=row.penalty) for row in rows]
 
 
 async def add_members(connection: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> None:

@@ -145,6 +145,18 @@ class RecordingService:
             await store.change(connection, recording_id, {"verified_at": self._clock()})
         return True
 
+    async def verify_oldest(self, limit: int) -> int:
+        """Verify the sealed files that were looked at longest ago; how many were not as sealed."""
+        async with self._database.transaction() as connection:
+            oldest = await store.longest_unverified(connection, limit)
+        wrong = 0
+        for recording_id in oldest:
+            try:
+                wrong += not await self.verify(recording_id)
+            except RecordingNotThere:
+                wrong += 1
+        return wrong
+
     async def _damaged(self, recording_id: UUID, reason: Reason) -> None:
         async with self._database.transaction() as connection:
             await store.change(

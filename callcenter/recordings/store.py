@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -118,3 +118,14 @@ async def list_rows(
     query = query.order_by(recordings.c.started_at.desc(), recordings.c.recording_id)
     found = await connection.execute(query.limit(limit))
     return [dict(row) for row in found.mappings()]
+
+
+async def longest_unverified(connection: AsyncConnection, limit: int) -> Sequence[UUID]:
+    """Sealed recordings, the one that was checked longest ago first."""
+    query = (
+        select(recordings.c.recording_id)
+        .where(recordings.c.state == "ready")
+        .order_by(func.coalesce(recordings.c.verified_at, recordings.c.sealed_at))
+        .limit(limit)
+    )
+    return (await connection.scalars(query)).all()

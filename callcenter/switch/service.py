@@ -17,7 +17,8 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.news import announce, listen
 from callcenter.switch import store
-from callcenter.switch.store import Change, Outcome
+from callcenter.switch.model import SwitchOutcome
+from callcenter.switch.store import Change
 
 #: How long a reply of the API waits for Asterisk.
 CONFIRMATION_LIMIT: Final = timedelta(seconds=5)
@@ -28,7 +29,7 @@ _LONGEST_DETAIL = 1000
 
 
 class SwitchService:
-    """Changes of one node's Asterisk. `node` is its name in the settings."""
+    """Changes of one node's Asterisk; a `SwitchRequests`. `node` is its name in the settings."""
 
     def __init__(self, database: Database, clock: Clock, node: str) -> None:
         self._database = database
@@ -42,7 +43,7 @@ class SwitchService:
         await announce(connection, TOPIC, self._node)
         return change_id
 
-    async def wait(self, change_id: int, limit: timedelta = CONFIRMATION_LIMIT) -> Outcome:
+    async def wait(self, change_id: int, limit: timedelta = CONFIRMATION_LIMIT) -> SwitchOutcome:
         """What came of a change; not in force, with the reason, when nothing was heard in time."""
         try:
             async with asyncio.timeout(limit.total_seconds()):
@@ -53,13 +54,15 @@ class SwitchService:
                         return found
                     await self._until_news()
         except TimeoutError:
-            return Outcome(
+            return SwitchOutcome(
                 in_force=False,
                 detail=f"Node {self._node} did not confirm within {limit.total_seconds():g} s; "
                 "the change is kept and is loaded when it is back.",
             )
         except DatabaseUnavailable:
-            return Outcome(in_force=False, detail="The database was lost before the confirmation.")
+            return SwitchOutcome(
+                in_force=False, detail="The database was lost before the confirmation."
+            )
 
     async def _until_news(self) -> None:
         try:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.switch.model import SwitchOutcome
 from callcenter.switch.tables import switch_changes
 
 
@@ -19,14 +20,6 @@ class Change:
     change_id: int
     subject: str
     wanted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a change. `detail` says why where it is not in force."""
-
-    in_force: bool
-    detail: str | None = None
 
 
 async def add_change(connection: AsyncConnection, node: str, subject: str, at: datetime) -> int:
@@ -61,10 +54,10 @@ async def settle(
     return done.rowcount == 1
 
 
-async def outcome(connection: AsyncConnection, change_id: int) -> Outcome | None:
+async def outcome(connection: AsyncConnection, change_id: int) -> SwitchOutcome | None:
     """None while it waits (or was never wished for)."""
     wanted = select(switch_changes.c.in_force, switch_changes.c.detail).where(
         switch_changes.c.change_id == change_id, switch_changes.c.done_at.is_not(None)
     )
     row = (await connection.execute(wanted)).first()
-    return None if row is None else Outcome(bool(row.in_force), row.detail)
+    return None if row is None else SwitchOutcome(bool(row.in_force), row.detail)

@@ -111,15 +111,21 @@ async def open_desk(
                 )
             )
 
-        clients = []
-        for name, role in (
-            ("anna", Role.ADMIN),
-            ("sven", Role.SUPERVISOR),
-            ("aki", Role.AGENT),
-        ):
+        async def logged_in(name: str, role: Role) -> AsyncClient:
             await access.create_user(name, PASSWORD, role)
-            clients.append(await client((await access.login(name, PASSWORD)).token))
-        yield Desk(app, database, clock, access, guard, *clients, await client(None))
+            return await client((await access.login(name, PASSWORD)).token)
+
+        yield Desk(
+            app=app,
+            database=database,
+            clock=clock,
+            access=access,
+            guard=guard,
+            anna=await logged_in("anna", Role.ADMIN),
+            sven=await logged_in("sven", Role.SUPERVISOR),
+            aki=await logged_in("aki", Role.AGENT),
+            nobody=await client(None),
+        )
 
 
 async def add_call(

@@ -57,11 +57,13 @@ class ScriptedCaller:
         line: str = "12345",
         call_id: UUID = _A_CALL,
         resume_node: str | None = None,
+        language: str | None = None,
         hang_up_at: int | None = None,
     ) -> None:
         self.call_id = call_id
         self.line = line
         self.resume_node = resume_node
+        self.language = language
         self.hang_up_at = hang_up_at
         #: Files that were played, in order, also when a key cut them short.
         self.heard: list[Path] = []

@@ -1,28 +1,27 @@
 """SIPp as the people at both ends of a call: a citizen behind the trunk, an agent at a phone.
 
-The scenarios are XML files an Asterisk engineer can read; `{name}` texts in them are filled in
-here (SIPp's own `[name]` keywords stay). Each party has a loopback address of its own.
+The scenarios are XML files an Asterisk engineer can read and start by hand: the first comment of
+each says how. Each party has a loopback address of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import socket
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from xml.sax.saxutils import escape
 
 from callcenter.asterisk.install import Installation
+from callcenter.platform.errors import HotlineError
 
 SCENARIOS = Path(__file__).parent / "sipp"
 
@@ -59,12 +58,16 @@ class SippParty:
     scenario: Path
     address: str
     server: tuple[str, int]
-    #: The user part of the To and Request-URI: what is dialled.
+    #: The user part of the Request-URI: what is dialled, or who registers.
     service: str = "12345"
-    calls: int = 1
+    #: Ends after so many; None: goes on until `end()`.
+    calls: int | None = 1
     rate: float = 1
     limit: timedelta = timedelta(seconds=60)
-    fill: Mapping[str, str] = field(default_factory=dict)
+    #: Values of the scenario's own `[name]` keywords.
+    keys: Mapping[str, str] = field(default_factory=dict)
+    #: Length of each `<pause/>` without one of its own.
+    pause: timedelta = timedelta(seconds=5)
     credentials: tuple[str, str] | None = None
     port: int = 0
     transport: str = "u1"
@@ -77,19 +80,19 @@ class SippParty:
 
     async def __aenter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="cc-sipp-"))
-        script = self._folder / "scenario.xml"
-        script.write_text(self._filled(), "utf-8")
         host, port = self.server
+        media = free_udp_port(self.address)
         command = [
             *self.installation.sipp_command(),
             f"{host}:{port}",
-            *("-sf", str(script)),
+            *("-sf", str(self.scenario)),
             *("-i", self.address),
             *("-p", str(self.port)),
             *("-mi", self.address),
-            *("-mp", str(free_udp_port(self.address))),
+            *("-min_rtp_port", str(media)),
+            *("-max_rtp_port", str(min(media + 200, 65534))),
             *("-s", self.service),
-            *("-m", str(self.calls)),
+            *("-d", str(int(self.pause.total_seconds() * 1000))),
             *("-r", str(self.rate)),
             *("-t", self.transport),
             *("-timeout", f"{int(self.limit.total_seconds())}s"),
@@ -100,6 +103,10 @@ class SippParty:
             "-trace_msg",
             *("-message_file", str(self._folder / "messages.log")),
         ]
+        if self.calls is not None:
+            command += ["-m", str(self.calls)]
+        for name, value in self.keys.items():
+            command += ["-key", name, value]
         if self.credentials is not None:
             command += ["-au", self.credentials[0], "-ap", self.credentials[1]]
         with (self._folder / "screen.log").open("wb") as screen:
@@ -108,7 +115,8 @@ class SippParty:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=screen,
                 stderr=screen,
-                cwd=self._folder,
+                # Scenarios name the audio that lies beside the shipped ones.
+                cwd=SCENARIOS,
                 env={**os.environ, "TERM": "dumb"},
                 start_new_session=True,
             )
@@ -161,20 +169,70 @@ class SippParty:
         except OSError:
             return ""
 
-    def _filled(self) -> str:
-        text = self.scenario.read_text("utf-8")
 
-        def fill(match: re.Match[str]) -> str:
-            key = match[1]
-            if key.startswith("dtmf_"):
-                return str(self.installation.dtmf_pcap(key.removeprefix("dtmf_")))
-            if key == "media":
-                return str(SCENARIOS / "media")
-            if key not in self.fill:
-                raise KeyError(f"{self.scenario.name} needs a value for {{{key}}}")
-            return escape(self.fill[key], {'"': "&quot;"})
+class AgentPhone:
+    """An agent's phone: registers with digest, then answers calls as its scenario says."""
 
-        return re.sub(r"\{([a-z0-9_]+)\}", fill, text)
+    def __init__(
+        self,
+        installation: Installation,
+        server: tuple[str, int],
+        *,
+        agent_id: str,
+        secret: str,
+        address: str,
+        scenario: Path | None = None,
+        pause: timedelta = timedelta(seconds=5),
+        limit: timedelta = timedelta(minutes=5),
+    ) -> None:
+        self._port = free_udp_port(address)
+        self._register = SippParty(
+            installation,
+            SCENARIOS / "agent_register.xml",
+            address,
+            server,
+            service=agent_id,
+            credentials=(agent_id, secret),
+            keys={"expires": "600"},
+            port=self._port,
+            limit=timedelta(seconds=10),
+        )
+        self._take_out = replace(self._register, keys={"expires": "0"})
+        #: The phone after it registered.
+        self.calls = SippParty(
+            installation,
+            scenario or SCENARIOS / "agent_answers.xml",
+            address,
+            server,
+            calls=None,
+            port=self._port,
+            pause=pause,
+            limit=limit,
+        )
+
+    async def __aenter__(self) -> Self:
+        async with self._register as party:
+            result = await party.result()
+        if not result.ok:
+            raise PhoneRefused(f"The phone could not register: {result}")
+        await self.calls.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.calls.__aexit__(kind, error, trace)
+        async with self._take_out as party:
+            await party.result()
+
+
+class PhoneRefused(HotlineError):
+    """The phone could not register."""
+
+    slug = "phone-refused"
 
 
 def free_udp_port(address: str) -> int:

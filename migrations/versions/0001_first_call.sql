@@ -118,7 +118,7 @@ CREATE TABLE queue_members (
 CREATE TABLE ivr_flows (
   name           text NOT NULL,
   title          text NOT NULL,
-  draft          jsonb,
+  draft          json, -- not jsonb: nodes stay in the order they were written in
   draft_version  integer NOT NULL DEFAULT 1,
   draft_edited_at timestamptz,
   draft_edited_by text,
@@ -126,14 +126,14 @@ CREATE TABLE ivr_flows (
   created_at     timestamptz NOT NULL,
   CONSTRAINT pk_ivr_flows PRIMARY KEY (name),
   CONSTRAINT ck_ivr_flows_name CHECK (name ~ '^[a-z][a-z0-9_-]{0,62}$'),
-  CONSTRAINT ck_ivr_flows_title CHECK (char_length(title) BETWEEN 1 AND 100),
+  CONSTRAINT ck_ivr_flows_title CHECK (char_length(title) BETWEEN 1 AND 100 AND is_plain_text(title)),
   CONSTRAINT ck_ivr_flows_draft_version CHECK (draft_version >= 1)
 )
 -- ----
 CREATE TABLE ivr_versions (
   flow         text NOT NULL,
   version      integer NOT NULL,
-  definition   jsonb NOT NULL,
+  definition   json NOT NULL,
   comment      text NOT NULL,
   published_at timestamptz NOT NULL,
   published_by text NOT NULL,
@@ -162,7 +162,7 @@ CREATE TABLE lines (
   CONSTRAINT fk_lines_flow_ivr_flows FOREIGN KEY (flow) REFERENCES ivr_flows,
   CONSTRAINT fk_lines_queue_queues FOREIGN KEY (queue) REFERENCES queues,
   CONSTRAINT ck_lines_number CHECK (number ~ '^[+]?[0-9]{2,15}$'),
-  CONSTRAINT ck_lines_title CHECK (char_length(title) BETWEEN 1 AND 100),
+  CONSTRAINT ck_lines_title CHECK (char_length(title) BETWEEN 1 AND 100 AND is_plain_text(title)),
   CONSTRAINT ck_lines_language CHECK (language ~ '^[a-z]{2}$'),
   CONSTRAINT ck_lines_mode CHECK (mode IN ('menu', 'direct')),
   CONSTRAINT ck_lines_in_force CHECK (in_force_version IS NULL OR in_force_version <= version)

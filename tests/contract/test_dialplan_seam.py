@@ -184,7 +184,7 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
     assert not re.search(r"\b(System|TrySystem|SHELL|FILE|ENV|CURL|Exec|EVAL)\(", plan.text)
     for _, _, line in plan.code:
         if "CALLERID" in line or "PJSIP_HEADER" in line:
-            assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=")), line
+            assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
             assert "CALLERID" not in stripped, line
     assert "PJSIP_HEADER(" not in plan.text

@@ -101,7 +101,7 @@ class AgiServer(Application):
         """Begins to listen and returns the port (which tells when `settings.port` is 0)."""
         settings = self.settings
         self._server = await asyncio.start_server(
-            self.handler,
+            self._accept,
             settings.host,
             settings.port,
             limit=max(settings.max_header, MAX_REPLY),
@@ -123,13 +123,22 @@ class AgiServer(Application):
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its first byte to its closing; called by asyncio."""
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: the one asyncio would make for a coroutine ends with a logged error
+        # when it is cancelled (3.11).
         self.counters.connections += 1
-        task.set_name(f"agi-{self.counters.connections}")
+        name = f"agi-{self.counters.connections}"
+        task = asyncio.create_task(self.handler(reader, writer), name=name)
         self._connections.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("an AGI connection ended by %s at %s", type(fault).__name__, _where(fault))
+
+    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, from its first byte to its closing."""
         try:
             headers = await self._headers(reader)
             if headers is not None:
@@ -138,7 +147,6 @@ class AgiServer(Application):
         finally:
             # After a cancellation or a fault nothing is worth waiting for.
             writer.transport.abort()
-            self._connections.discard(task)
 
     async def _headers(self, reader: asyncio.StreamReader) -> Mapping[str, str] | None:
         """The `agi_*` lines, or None for a connection that is not worth a session (counted why)."""

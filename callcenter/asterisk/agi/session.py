@@ -58,6 +58,7 @@ class AgiCallSession:
         self.call_id: UUID = call_id
         self.line: str = request.argument(2)
         self.resume_node: str | None = request.argument(3) or None
+        self.language: str | None = request.headers.get("agi_language") or None
         self._request = request
         self._counters = counters
 

@@ -174,13 +174,11 @@ class Link:
         settings = self._settings
         while True:
             await asyncio.sleep(settings.ping_every.total_seconds())
-            if self.is_paused():
-                # Nothing is read, so no answer can come; TCP itself holds Asterisk back meanwhile.
-                continue
             try:
                 await self.ask("Ping", {}, settings.ping_deadline)
             except ActionTimedOut:
                 if self.is_paused():
+                    # Nothing is read, so no answer can come; TCP itself holds Asterisk back.
                     continue
                 self._counters.pings_missed += 1
                 seconds = settings.ping_deadline.total_seconds()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from panoramisk.ami_protocol import AMIProtocol
 
@@ -116,8 +116,8 @@ class AmiProtocol(AMIProtocol):
         self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._wire = transport
+        # Not isinstance: uvloop's transports are no asyncio.Transport by class.
+        self._wire = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._lost:

@@ -88,10 +88,10 @@ async def test_a_role_taken_away_is_away_with_the_next_request(desk: Desk) -> No
     assert (await desk.sven.get("/auth/me")).json()["role"] == "agent"
 
 
-@pytest.mark.parametrize("token", ["", "x", "x" * 201, "ü€", "a" * 43])
-async def test_a_token_that_was_never_issued_is_refused(desk: Desk, token: str) -> None:
-    with pytest.raises(NotAuthenticated):
-        await desk.access.authenticate(token)
+async def test_a_token_that_was_never_issued_is_refused(desk: Desk) -> None:
+    for token in ["", "x", "x" * 201, "ü€", "a" * 43]:
+        with pytest.raises(NotAuthenticated):
+            await desk.access.authenticate(token)
 
 
 async def test_authenticating_takes_one_query(desk: Desk) -> None:
@@ -280,17 +280,16 @@ async def test_sql_refuses_what_the_model_refuses(desk: Desk) -> None:
         with pytest.raises(IntegrityError):
             async with desk.database.transaction() as connection:
                 await connection.execute(update(users).where(users.c.name == "aki").values(changes))
-    with pytest.raises(IntegrityError):
-        async with desk.database.transaction() as connection:
-            user_id = await connection.scalar(select(users.c.user_id).limit(1))
-            await connection.execute(
-                insert(access_tokens).values(
-                    token_hash=b"x" * 31,
-                    user_id=user_id,
-                    issued_at=desk.clock(),
-                    expires_at=desk.clock() + timedelta(hours=1),
-                )
-            )
+    async with desk.database.transaction() as connection:
+        user_id = await connection.scalar(select(users.c.user_id).limit(1))
+    token = {"user_id": user_id, "issued_at": desk.clock(), "token_hash": b"x" * 32}
+    for values in (
+        token | {"token_hash": b"x" * 31, "expires_at": desk.clock() + timedelta(hours=1)},
+        token | {"expires_at": desk.clock()},
+    ):
+        with pytest.raises(IntegrityError):
+            async with desk.database.transaction() as connection:
+                await connection.execute(insert(access_tokens).values(values))
 
 
 async def test_no_password_stands_in_the_log_or_in_any_reply(

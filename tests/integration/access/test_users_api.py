@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from httpx import Response
 
+from callcenter.access.model import Role
 from callcenter.platform.db import Database
 from callcenter.testing.desk import PASSWORD, Desk, open_desk
 
@@ -43,7 +45,7 @@ MATRIX = [
 
 @pytest.mark.parametrize("who", ["nobody", "agent", "supervisor", "admin"])
 async def test_each_endpoint_lets_in_its_role_and_those_above(desk: Desk, who: str) -> None:
-    await desk.access.create_user("kim2", PASSWORD, "agent")  # type: ignore[arg-type]
+    await desk.access.create_user("kim2", PASSWORD, Role.AGENT)
     ranks = ["nobody", "agent", "supervisor", "admin"]
     for method, path, body, least in sorted(MATRIX, key=lambda row: row[1] == "/auth/logout"):
         path = path.replace("/kim/", "/kim2/")
@@ -104,14 +106,13 @@ async def test_a_name_that_is_taken_is_a_conflict(desk: Desk) -> None:
         ({"password": "12345678\ud800"}, "password"),
         ({"role": "god"}, "role"),
         ({"more": 1}, "more"),
-        ({"\ud800": 1}, "?"),
+        ({"\ud800": 1}, "body"),
+        ({"x" * 1_000_000: 1}, "x" * 200),
     ],
 )
 async def test_a_field_that_breaks_a_rule_is_named(
     desk: Desk, change: dict[str, object], field: str
 ) -> None:
-    import json
-
     body = {"name": "kim", "password": PASSWORD, "role": "agent"} | change
     reply = await desk.anna.post(
         "/users", content=json.dumps(body), headers={"Content-Type": "application/json"}
@@ -159,6 +160,6 @@ async def test_a_password_set_by_an_admin_ends_every_token_of_that_user(desk: De
     assert (await desk.access.login("aki", "battery staple")).principal.name == "aki"
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30", "WzFd", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ"])
-async def test_a_cursor_we_did_not_make_is_refused(desk: Desk, cursor: str) -> None:
-    assert rule(await desk.anna.get("/users", params={"cursor": cursor}))[:2] == (422, "cursor")
+async def test_a_cursor_we_did_not_make_is_refused(desk: Desk) -> None:
+    for cursor in ["x", "e30", "WzFd", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ"]:
+        assert rule(await desk.anna.get("/users", params={"cursor": cursor}))[:2] == (422, "cursor")

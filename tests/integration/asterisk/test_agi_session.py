@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from callcenter.asterisk.agi import AgiCallSession, AgiRequest, AgiServer, AgiSettings
-from callcenter.asterisk.dialplan import Exit
-from callcenter.asterisk.errors import CallerHungUp, UnsafeValue
-from callcenter.ivr.session import CallSession
+from callcenter.asterisk.errors import UnsafeValue
+from callcenter.ivr.model import EnterQueue, HangUp
+from callcenter.ivr.session import CallerHungUp, CallSession
 from callcenter.testing.eventually import eventually
 from callcenter.testing.fake_asterisk import FakeAsterisk
 
@@ -215,7 +215,7 @@ async def test_values_that_the_dialplan_would_read_as_its_own_are_refused() -> N
             with pytest.raises(UnsafeValue):
                 await session.entered(value, flow="main", version=1)
             with pytest.raises(UnsafeValue):
-                await session.leave(Exit.QUEUE, queue=value)
+                await session.leave(EnterQueue(value, why="flow"))
             with pytest.raises(UnsafeValue):
                 await session.set_language(value)
         return "all refused"
@@ -228,7 +228,7 @@ async def test_leaving_writes_the_queue_first_and_the_decision_last() -> None:
 
     async def flow(session: CallSession) -> object:
         await session.set_language("en")
-        return await session.leave(Exit.QUEUE, queue="general")
+        return await session.leave(EnterQueue("general", why="flow"))
 
     await played(flow, "200 result=0", "200 result=1", "200 result=1")
     assert played.commands == [
@@ -242,7 +242,7 @@ async def test_leaving_without_a_queue_is_one_command() -> None:
     played = Played()
 
     async def flow(session: CallSession) -> object:
-        return await session.leave(Exit.HANGUP)
+        return await session.leave(HangUp())
 
     await played(flow, "200 result=1")
     assert played.commands == [["SET", "VARIABLE", "CC_NEXT", "hangup"]]

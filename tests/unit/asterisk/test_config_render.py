@@ -153,6 +153,14 @@ class TestSip:
         assert "registration" not in text
         assert "qualify" not in text
 
+    def test_nobody_is_the_trunk_by_calling_himself_trunk(self) -> None:
+        """Tried on 22.10: without identify_by, From: <sip:trunk@…> enters from-trunk unasked."""
+        text = static_files()["pjsip.conf"]
+        trunk, agent = (text.split(f"[{name}](!,media)")[1] for name in ("trunk", "agent"))
+        assert "identify_by = ip\n" in trunk.split("[agent]")[0]
+        assert "identify_by = username\n" in agent.split("[agent-aor]")[0]
+        assert "endpoint_identifier_order = ip,username\n" in text
+
     def test_the_trunk_registers_with_digest_over_tls_and_srtp(self) -> None:
         trunk = TrunkConfig(
             addresses=("192.0.2.5",),

@@ -87,7 +87,7 @@ def test_a_sound_flow_always_ends_within_the_bound_and_without_a_fault(
     done = run(flow, caller)
     assert not (isinstance(done, EnterQueue) and done.why == "fault")
     assert len(caller.path) <= MAX_STEPS * 3
-    assert max(caller.trips_per_step) <= 2
+    assert max(caller.trips_per_step) <= 3  # the third tells a wrong key
 
 
 @_MANY

@@ -19,6 +19,7 @@ from callcenter.testing.tone_speech import ToneSpeech, tone
 
 pytestmark = pytest.mark.unit
 
+
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
