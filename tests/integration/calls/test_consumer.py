@@ -511,7 +511,8 @@ async def test_the_table_refuses_what_the_fold_never_writes(database: Database, 
         await connection.execute(
             text(
                 "INSERT INTO calls (call_id, node, linkedid, uniqueid, direction, state,"
-                " started_at) VALUES (gen_random_uuid(), 'n', 'l', 'u', 'inbound', 'ringing', now())"
+                " started_at)"
+                " VALUES (gen_random_uuid(), 'n', 'l', 'u', 'inbound', 'ringing', now())"
             )
         )
 
