@@ -11,7 +11,7 @@ from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
 from callcenter.asterisk.dialplan import Route
 from callcenter.bootstrap.cases import case_title
-from callcenter.bootstrap.prepare import prompt_library
+from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -17,7 +18,7 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.prepare import prompt_library
+from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
@@ -41,6 +42,10 @@ from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.switch.service import SwitchService
+
+
+#: How old a shared answer of /health/ready may be.
+_HEALTH_KEPT = timedelta(milliseconds=250)
 
 
 def build_app(settings: Settings, database: Database, installation: Installation) -> FastAPI:
@@ -73,7 +78,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(database, clock, node=settings.node, recordings=settings.sealed_recordings)
-    app.include_router(health_router(checks, Metrics(database, clock)))
+    app.include_router(health_router(checks, Metrics(database, clock), keep=_HEALTH_KEPT))
     return app
 
 

@@ -17,7 +17,7 @@ import httpx
 
 from callcenter.access.service import AccessService
 from callcenter.asterisk.install import Installation
-from callcenter.bootstrap.ready import api_url
+from callcenter.bootstrap.ready import api_client
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import HotlineError
@@ -53,7 +53,7 @@ async def put_one_call_through(
         settings.sip_address,
         service=LINE,
         keys={"caller_number": CALLER, "caller_name": "王先生"},
-        pause=timedelta(seconds=4),
+        pause=timedelta(seconds=3),
         limit=timedelta(seconds=45),
     )
     async with (
@@ -69,7 +69,7 @@ async def put_one_call_through(
         result = await citizen.result()
     if not result.ok:
         raise DemoFailed(f"The citizen's SIPp says: {result}")
-    async with httpx.AsyncClient(base_url=api_url(settings), timeout=10) as client:
+    async with api_client(settings) as client:
         client.headers["Authorization"] = f"Bearer {await _token(settings)}"
         look = _Look(client, began)
         try:
@@ -151,8 +151,7 @@ def _print(look: _Look, say: Callable[[str], None], settings: Settings) -> None:
     start = _time(call["started_at"])
     for entry in look.timeline:
         offset = (_time(entry["at"]) - start).total_seconds()
-        detail = " ".join(f"{key}={value}" for key, value in entry["detail"].items() if value)
-        say(f"  {offset:7.3f} s  {entry['kind']:<22} {detail}"[:118])
+        say(f"  {offset:7.3f} s  {entry['kind']:<22} {entry['detail']}"[:118])
     opened = (_time(case["opened_at"]) - start).total_seconds()
     say(
         f"Case {case['case_number']} “{case['title']}”, {case['state']}, opened {opened:.3f} s "

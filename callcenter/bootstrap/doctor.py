@@ -14,7 +14,7 @@ from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.node import AMI_USER
-from callcenter.bootstrap.ready import api_is_alive, asterisk_has_booted
+from callcenter.bootstrap.ready import api_client, asterisk_has_booted, says_ok
 from callcenter.health.checks import all_checks
 from callcenter.platform.alive import age
 from callcenter.platform.clock import system_clock
@@ -144,7 +144,9 @@ async def _agi(settings: Settings) -> CheckResult:
 
 
 async def _api(settings: Settings) -> CheckResult:
-    if await api_is_alive(settings):
+    async with api_client(settings) as client:
+        alive = await says_ok(client, "/health/live")
+    if alive:
         return CheckResult(ok=True, detail=f"answers on {settings.api_host}:{settings.api_port}")
     return CheckResult(
         ok=False, detail=f"no answer on {settings.api_host}:{settings.api_port}", mend=_START

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -91,6 +92,7 @@ class Node:
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
         self._snapshot_wanted = asyncio.Event()
+        self._report_now = asyncio.Event()
         self._asterisk: dict[str, str] = {}
         self._behind_since: datetime | None = None
 
@@ -144,6 +146,7 @@ class Node:
         }
         await self._snapshot()
         self._keeper.wake()
+        self._report_now.set()
 
     async def _snapshot(self) -> None:
         """Ask which channels live, and have calls without one ended through the fold."""
@@ -175,7 +178,10 @@ class Node:
                     )
             except DatabaseUnavailable as exc:
                 log.warning("no heartbeat written: %s", exc.message)
-            await asyncio.sleep(_REPORT_EVERY.total_seconds())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REPORT_EVERY.total_seconds()):
+                    await self._report_now.wait()
+            self._report_now.clear()
 
     async def _describe(self) -> dict[str, Any]:
         settings, counters, status = self._settings, self._consumer.counters, self._ami.status

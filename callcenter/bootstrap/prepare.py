@@ -14,6 +14,7 @@ from callcenter.asterisk.config.secrets import new_password
 from callcenter.asterisk.config.wanted import read_wanted
 from callcenter.asterisk.config.write import apply
 from callcenter.asterisk.install import Installation
+from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
 from callcenter.lines.seed import seed_defaults as seed_line
@@ -22,9 +23,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.migrate import upgrade
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
-from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
-from callcenter.prompts.speech import EspeakSpeech
 from callcenter.queues.seed import seed_queues
 
 
@@ -83,12 +82,6 @@ async def prepare_switch(settings: Settings, installation: Installation) -> None
         await asyncio.to_thread(apply, wanted.config)
     finally:
         await database.close()
-
-
-def prompt_library(settings: Settings, installation: Installation | None) -> PromptLibrary:
-    """The instance's prompts; without an installation it can find texts but not speak new ones."""
-    command = installation.espeak_command() if installation is not None else ["espeak-ng"]
-    return PromptLibrary(settings.prompts_directory, EspeakSpeech(command))
 
 
 class PhoneSecrets:

@@ -198,7 +198,7 @@ async def wait_ready(
             raise ProcessFailed(
                 f"{name} was not ready within {limit.total_seconds():.0f} s:\n{reason}"
             )
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
 
 
 def python_command(*arguments: str) -> list[str]:

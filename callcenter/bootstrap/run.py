@@ -16,13 +16,13 @@ from callcenter.asterisk.install import Installation, install
 from callcenter.bootstrap.demo import DemoFailed, put_one_call_through
 from callcenter.bootstrap.prepare import prepare_database, prepare_folders, prepare_switch
 from callcenter.bootstrap.processes import Program, Supervised, python_command, wait_ready
-from callcenter.bootstrap.ready import api_is_ready, asterisk_has_booted, what_is_not_ready
+from callcenter.bootstrap.ready import api_client, asterisk_has_booted, says_ok, what_is_not_ready
 from callcenter.platform.errors import Conflict, HotlineError
 from callcenter.platform.postgres import EmbeddedPostgres, embedded
 from callcenter.platform.settings import Settings
 
 #: Everything must be gone within five seconds of Ctrl-C; this leaves room for slow machines.
-_STOP_LIMIT = timedelta(seconds=1.5)
+_STOP_LIMIT = timedelta(seconds=2)
 
 
 class AlreadyRunning(Conflict):
@@ -97,11 +97,12 @@ async def _serve(
         keepers: list[asyncio.Task[None]] = []
         try:
             with progress.step("Asterisk, agi, node, api, worker"):
-                await asyncio.gather(*(process.start() for process in supervised.values()))
-                keepers = [
-                    asyncio.create_task(process.keep(), name=f"keep {name}")
-                    for name, process in supervised.items()
-                ]
+                # First those a caller needs: on a small machine each start costs a second of it.
+                later = {name for name in supervised if name in ("worker", "agi-2")}
+                for name, process in supervised.items():
+                    if name not in later:
+                        await process.start()
+                        keepers.append(asyncio.create_task(process.keep(), name=f"keep {name}"))
                 if postgres is not None:
                     keepers.append(
                         asyncio.create_task(
@@ -115,12 +116,16 @@ async def _serve(
                     why_not=supervised["asterisk"].log_end,
                 )
             with progress.step("everything answers (/health/ready)"):
-                await wait_ready(
-                    "the API",
-                    lambda: api_is_ready(settings),
-                    timedelta(seconds=30),
-                    why_not=lambda: what_is_not_ready(settings),
-                )
+                async with api_client(settings) as client:
+                    await wait_ready(
+                        "the instance",
+                        lambda: says_ok(client, "/health/ready"),
+                        timedelta(seconds=30),
+                        why_not=lambda: what_is_not_ready(settings, client),
+                    )
+            for name in sorted(later):
+                await supervised[name].start()
+                keepers.append(asyncio.create_task(supervised[name].keep(), name=f"keep {name}"))
             code = 0
             if demo:
                 with progress.step("one real call: a citizen dials 12345"):
@@ -137,8 +142,7 @@ async def _serve(
         finally:
             for keeper in keepers:
                 keeper.cancel()
-            # The switch first: no new call while the others write down the last ones.
-            await supervised["asterisk"].stop(_STOP_LIMIT)
+            # All at once: what the journal's reader misses now it reads at the next start.
             await asyncio.gather(*(process.stop(_STOP_LIMIT) for process in supervised.values()))
 
 

@@ -74,7 +74,7 @@ class FlowCache:
         """
         try:
             rule = await at_most(self._limit, self._look_up(line), name="ivr-lookup")
-        except (HotlineError, TimeoutError) as exc:
+        except Exception as exc:  # whatever it is, the caller has called now
             rule = self._rules.get(line)
             self.served_from_memory += 1
             log.warning(
