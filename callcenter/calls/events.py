@@ -51,7 +51,7 @@ class ChannelAnswered(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStarted(CallEvent):
-    """APP_START of one of cel.conf's `apps` (queue, dial)."""
+    """APP_START of one of cel.conf's `apps` (queue, dial); a queue has our name in `data`."""
 
     kind: ClassVar[str] = "app_started"
     app: str = ""

@@ -26,8 +26,6 @@ from callcenter.calls.model import (
     agent_of,
 )
 
-#: Asterisk's names of queues have this before ours (`q_general` in Queue()'s arguments).
-QUEUE_PREFIX: Final = "q_"
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
 GIVING_UP: Final = timedelta(milliseconds=500)
 
@@ -82,8 +80,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event.at, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
-            name = event.data.split(",", 1)[0].removeprefix(QUEUE_PREFIX)
-            return _queued(call, event.at, name, "")
+            return _queued(call, event.at, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
         case ev.Transferred():

@@ -296,6 +296,13 @@ def _channel_started(
     )
 
 
+def _app_started(row: _Row, _extra: _Extra, common: dict[str, Any], _region: str) -> ev.CallEvent:
+    app, data = clean_name(row["appname"]) or "", clean_name(row["appdata"]) or ""
+    if app.lower() == "queue":
+        data = data.removeprefix(dialplan.QUEUE_PREFIX)
+    return ev.AppStarted(**common, app=app, data=data)
+
+
 def _hung_up(_row: _Row, extra: _Extra, common: dict[str, Any], _region: str) -> ev.CallEvent:
     source = extra.get("hangupsource")
     return ev.ChannelHungUp(
@@ -316,9 +323,7 @@ def _transferred(row: _Row, extra: _Extra, common: dict[str, Any], _region: str)
 _KINDS: Final[dict[str, Callable[[_Row, _Extra, dict[str, Any], str], ev.CallEvent]]] = {
     "CHAN_START": _channel_started,
     "ANSWER": lambda _row, _extra, common, _region: ev.ChannelAnswered(**common),
-    "APP_START": lambda row, _extra, common, _region: ev.AppStarted(
-        **common, app=clean_name(row["appname"]) or "", data=clean_name(row["appdata"]) or ""
-    ),
+    "APP_START": _app_started,
     "BRIDGE_ENTER": lambda _row, extra, common, _region: ev.BridgeEntered(
         **common, bridge=clean_name(str(extra.get("bridge_id", ""))) or ""
     ),

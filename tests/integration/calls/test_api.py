@@ -30,35 +30,33 @@ pytestmark = pytest.mark.integration
 
 JOURNALS = Path(__file__).parents[2] / "recordings" / "journal"
 ANSWERED = "4fc6bba4-4f16-4435-9887-6240b902185e"
-CONTRACT = set(
-    [
-        "call_id",
-        "linkedid",
-        "node",
-        "line",
-        "caller_number",
-        "caller_name",
-        "dialled_number",
-        "language",
-        "state",
-        "disposition",
-        "started_at",
-        "answered_at",
-        "queued_at",
-        "agent_answered_at",
-        "ended_at",
-        "hangup_by",
-        "queue",
-        "agent",
-        "case_number",
-        "recordings",
-        "ivr_path",
-        "caller_withheld",
-        "direction",
-        "caller_number_source",
-        "legs",
-    ]
-)
+CONTRACT = {
+    "call_id",
+    "linkedid",
+    "node",
+    "line",
+    "caller_number",
+    "caller_name",
+    "dialled_number",
+    "language",
+    "state",
+    "disposition",
+    "started_at",
+    "answered_at",
+    "queued_at",
+    "agent_answered_at",
+    "ended_at",
+    "hangup_by",
+    "queue",
+    "agent",
+    "case_number",
+    "recordings",
+    "ivr_path",
+    "caller_withheld",
+    "direction",
+    "caller_number_source",
+    "legs",
+}
 
 
 async def authenticate(token: str) -> Principal:

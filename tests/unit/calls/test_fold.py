@@ -206,6 +206,18 @@ def test_a_call_between_two_agents_is_internal_and_has_no_citizen() -> None:
     assert [call.role_of(leg) for leg in call.legs] == ["agent", "agent"]
 
 
+def test_an_agent_who_calls_is_not_the_agent_who_answered_whoever_enters_the_bridge_first() -> None:
+    events = [
+        replace(e, channel=e.channel.replace("PJSIP/trunk", "PJSIP/1003"))
+        for e in journal("answered_call")
+    ]
+    bridged = [e for e in events if isinstance(e, ev.BridgeEntered)]
+    rest = [e for e in events if not isinstance(e, ev.BridgeEntered)]
+    call, facts = fold([*rest[:-6], *reversed(bridged), *rest[-6:]])
+    assert call.agent == "1001"
+    assert kinds(facts).count("agent_answered") == 1
+
+
 def test_a_call_that_asterisk_lost_ends_by_the_snapshot_with_all_its_legs() -> None:
     events = journal("answered_call")[:14]
     gone = ev.Reconciled(
@@ -260,6 +272,7 @@ def assert_rules_of_the_table(call: Call) -> None:
     assert row["agent_answered_at"] is None or row["agent"] is not None
     for name in ("answered_at", "queued_at", "agent_answered_at", "ended_at"):
         assert row[name] is None or row[name] >= row["started_at"]
+        assert row[name] is None or row["ended_at"] is None or row[name] <= row["ended_at"]
     for leg in leg_rows(call):
         assert leg["role"] != "agent" or leg["agent"] is not None
         for name in ("answered_at", "ended_at"):
