@@ -43,7 +43,6 @@ from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.switch.service import SwitchService
 
-
 #: How old a shared answer of /health/ready may be.
 _HEALTH_KEPT = timedelta(milliseconds=250)
 

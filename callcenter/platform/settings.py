@@ -110,6 +110,20 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
+    @field_validator("token_ttl", "max_call", "queue_wait", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        if isinstance(value, str) and value.isdecimal():
+            return timedelta(seconds=int(value))
+        return value
+
+    @field_validator("token_ttl", "max_call", "queue_wait")
+    @classmethod
+    def _sane_duration(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(days=30):
+            raise ValueError("from 1 second to 30 days; write seconds, or ISO 8601 such as PT10M")
+        return value
+
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, value: Path) -> Path:

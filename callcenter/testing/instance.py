@@ -84,7 +84,11 @@ class Instance:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.stop()
         await self.client.aclose()
+
+    async def stop(self) -> None:
+        """Ctrl-C, and see it ended."""
         if self._process is None or self._process.returncode is not None:
             return
         with suppress(ProcessLookupError):

@@ -28,7 +28,7 @@ from callcenter.platform.settings import Settings, parse_bind
 from callcenter.queues.tables import queue_members, queues
 
 #: File name of the AMI password below `<HOME>/secrets`.
-AMI_SECRET = "ami"
+AMI_SECRET = "ami"  # noqa: S105 - the name of the file, not what is in it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""One instance of the hotline for all scenarios, on a PostgreSQL the tests may stop.
+
+Everything is started by its real command and looked at from outside: REST, rows, audio, Asterisk's
+console. After each scenario no channel may be left. The instance belongs to the session, so each
+module says `pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from callcenter.platform.postgres import EmbeddedPostgres
+from callcenter.testing.eventually import eventually
+from callcenter.testing.instance import Instance
+from callcenter.testing.sipp_party import SCENARIOS, AgentPhone, SippParty
+
+CITIZEN = "127.0.0.2"
+#: Agent → the address of their phone.
+DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5"}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[EmbeddedPostgres]:
+    """The instance's own PostgreSQL, apart from it, so that a scenario can take it away."""
+    home = tmp_path_factory.mktemp("postgres")
+    server = EmbeddedPostgres(home / "data", home / "run", home / "postgres.log", durable=False)
+    await server.start()
+    await server.create_database()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hotline(
+    tmp_path_factory: pytest.TempPathFactory, database_server: EmbeddedPostgres
+) -> AsyncIterator[Instance]:
+    """A running hotline that every scenario shares."""
+    home = tmp_path_factory.mktemp("hotline")
+    url = database_server.url().set(drivername="postgresql").render_as_string()
+    async with Instance(home, {"DATABASE_URL": url, "QUEUE_WAIT": "40"}) as instance:
+        yield instance
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def _nothing_is_left(hotline: Instance) -> AsyncIterator[None]:
+    yield
+
+    async def no_channel() -> bool:
+        return await hotline.channels() == 0
+
+    await eventually(no_channel, "no channel is left in Asterisk", within=timedelta(seconds=10))
+
+
+class Scene:
+    """The people of a scenario, and what the outside sees of their calls."""
+
+    def __init__(self, hotline: Instance) -> None:
+        self.hotline = hotline
+        self.began = datetime.now(UTC)
+
+    def citizen(self, scenario: str | Path = "citizen.xml", **options: Any) -> SippParty:
+        """A citizen behind the trunk; `scenario` is a shipped one by name, or a file."""
+        keys = {"caller_number": "13800138000", "caller_name": "citizen"}
+        keys |= options.pop("keys", {})
+        path = SCENARIOS / scenario if isinstance(scenario, str) else scenario
+        return self.hotline.party(path, options.pop("address", CITIZEN), keys=keys, **options)
+
+    def agent(
+        self, agent_id: str = "1001", scenario: str = "agent_answers.xml", **options: Any
+    ) -> AgentPhone:
+        """An agent at a registered phone."""
+        phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+        return AgentPhone(
+            self.hotline.installation,
+            self.hotline.sip,
+            agent_id=agent_id,
+            secret=phones["phones"][agent_id],
+            address=DESKS[agent_id],
+            scenario=SCENARIOS / scenario,
+            **options,
+        )
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The calls since the scene began, youngest first."""
+        found = await self.hotline.get("/calls", started_after=self.began.isoformat())
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    async def call(self, **wanted: object) -> dict[str, Any]:
+        """The scene's one call, once it has ended and has these values."""
+
+        async def found() -> dict[str, Any]:
+            calls = await self.calls()
+            assert len(calls) == 1, f"{len(calls)} calls"
+            call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
+            assert call["state"] == "ended", call["state"]
+            for name, value in wanted.items():
+                assert call[name] == value, f"{name} is {call[name]!r}, wanted {value!r}"
+            return call
+
+        call: dict[str, Any] = await eventually(
+            found, "the call's row", within=timedelta(seconds=15)
+        )
+        return call
+
+    async def case_of(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The case of a call, with its history."""
+        assert call["case_number"], "the call has no case"
+        case: dict[str, Any] = await self.hotline.get(f"/cases/{call['case_number']}")
+        return case
+
+    async def recording_of(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The call's one recording, once it is finished one way or the other."""
+
+        async def finished() -> dict[str, Any]:
+            found = await self.hotline.get("/recordings", call_id=call["call_id"])
+            assert len(found["items"]) == 1, f"{len(found['items'])} recordings"
+            recording: dict[str, Any] = found["items"][0]
+            assert recording["state"] not in ("recording", "pending"), recording["state"]
+            return recording
+
+        recording: dict[str, Any] = await eventually(
+            finished, "the recording", within=timedelta(seconds=20)
+        )
+        return recording
+
+    async def audio_of(self, recording: dict[str, Any]) -> bytes:
+        """The recording's file as the API gives it."""
+        path = f"/api/v1/recordings/{recording['recording_id']}/audio"
+        reply = await self.hotline.client.get(path)
+        assert reply.status_code == 200, reply.text
+        return reply.content
+
+    async def timeline(self, call: dict[str, Any]) -> list[str]:
+        """The kinds of a call's timeline, in order."""
+        found = await self.hotline.get(f"/calls/{call['call_id']}/timeline")
+        return [entry["kind"] for entry in found["items"]]
+
+
+@pytest.fixture
+def scene(hotline: Instance) -> Scene:
+    """A stage for one scenario."""
+    return Scene(hotline)
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Path:
+    """The scenario's own folder, where its SIPp files lie."""
+    return Path(request.path).parent
