@@ -88,6 +88,9 @@ class CallBook:
         self.calls[call.call_id] = call
         self._by_uniqueid.setdefault(call.uniqueid, call.call_id)
         for leg in call.legs:
+            # A leg that was moved by a transfer is over in the call it left.
+            if leg.ended_at is None:
+                self._by_uniqueid[leg.uniqueid] = call.call_id
             self._by_uniqueid.setdefault(leg.uniqueid, call.call_id)
         for linkedid in call.linkedids:
             if linkedid == call.linkedid:
@@ -104,6 +107,7 @@ class CallBook:
         if owner is None or isinstance(event, ev.LinkedidEnded):
             owner = self._by_linkedid.get(event.linkedid, owner)
         if owner is not None:
+            owner = self._moved(owner, event)
             self._apply(owner, event)
             if isinstance(event, ev.LinkedidEnded):
                 self._linkedid_over.add(owner)
@@ -175,6 +179,28 @@ class CallBook:
         self._apply(event.call_id, event)
         for held, _ in self._release(event.linkedid):
             self._apply(event.call_id, held)
+
+    def _moved(self, owner: UUID, event: CallEvent) -> UUID:
+        """An attended transfer gives a leg of one call the linkedid of the other (the older one
+        stays): from there on it is a leg of that call."""
+        other = self._by_linkedid.get(event.linkedid, owner)
+        if other == owner or event.linkedid != self.calls[other].linkedid:
+            return owner
+        if event.uniqueid == self.calls[owner].uniqueid or self.calls[other].ended_at:
+            return owner
+        self._apply(
+            owner,
+            ev.LegMoved(
+                key=_key(b"moved", owner.bytes, event.key),
+                at=event.at,
+                uniqueid=event.uniqueid,
+                linkedid=self.calls[owner].linkedid,
+                channel=event.channel,
+                call_id=other,
+            ),
+        )
+        self._by_uniqueid[event.uniqueid] = other
+        return other
 
     def _supersede(self, before: UUID, event: ev.CallBegan) -> None:
         """One channel, two UUIDs: the later one is what the channel carries from now on."""

@@ -196,6 +196,14 @@ class Superseded(CallEvent):
     call_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegMoved(CallEvent):
+    """Ours: an attended transfer took the channel to the call `call_id`."""
+
+    kind: ClassVar[str] = "leg_moved"
+    call_id: UUID
+
+
 KINDS: Final[dict[str, type[CallEvent]]] = {
     cls.kind: cls
     for cls in (
@@ -217,6 +225,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         MessageBegan,
         Reconciled,
         Superseded,
+        LegMoved,
     )
 }
 

@@ -50,7 +50,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _began(call, event)
         case ev.RecordingBegan():
             return _recording(call, event, "conversation")
-        case ev.ChannelHungUp() | ev.ChannelEnded():
+        case ev.ChannelHungUp() | ev.ChannelEnded() | ev.LegMoved():
             return _channel_over(call, event)
         case ev.LinkedidEnded():
             return _linkedid_over(call, event)
@@ -235,7 +235,9 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     return call, [fa.AgentAnswered(call_id=call.call_id, at=event.at, agent=leg.agent)]
 
 
-def _channel_over(call: Call, event: ev.ChannelHungUp | ev.ChannelEnded) -> tuple[Call, list[Fact]]:
+def _channel_over(
+    call: Call, event: ev.ChannelHungUp | ev.ChannelEnded | ev.LegMoved
+) -> tuple[Call, list[Fact]]:
     leg = call.leg(event.uniqueid)
     if leg is None:
         return call, []

@@ -15,6 +15,7 @@ from callcenter.calls import facts as fa
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.fold import apply, begin
+from callcenter.calls.model import agent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def _words(fact: Fact) -> str:
             return f"Agent {fact.agent} did not answer."
         case fa.CallTransferred():
             how = "after asking" if fact.attended else "without asking"
-            return f"Agent {fact.agent or 'unknown'} transferred the call {how}."
+            to = agent_of(fact.to) or fact.to
+            return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."

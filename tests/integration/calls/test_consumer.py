@@ -28,6 +28,8 @@ pytestmark = pytest.mark.integration
 
 JOURNALS = Path(__file__).parents[2] / "recordings" / "journal"
 NAMES = sorted(path.stem for path in JOURNALS.glob("*.csv"))
+#: The attended transfer is two calls: the citizen's, and the agent's question to another agent.
+HOW_MANY_CALLS = len(NAMES) + 1
 ANSWERED = uuid.UUID("4fc6bba4-4f16-4435-9887-6240b902185e")
 NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
 
@@ -209,6 +211,37 @@ async def test_a_call_that_never_got_our_uuid_has_a_row_all_the_same(
         "+8613800138000",
         "abandoned",
     )
+
+
+async def test_an_attended_transfer_takes_the_other_agents_leg_to_the_citizens_call(
+    database: Database, journal: Path
+) -> None:
+    for line in (JOURNALS / "attended_transfer.csv").read_bytes().splitlines(keepends=True):
+        write(journal, line)
+        # A new process for each record: what moved must be found again in the rows.
+        await drain(consumer(database, journal))
+    async with database.transaction() as connection:
+        legs = await connection.execute(
+            text(
+                "SELECT direction, channel, call_legs.ended_at IS NOT NULL AS over FROM call_legs"
+                " JOIN calls USING (call_id) ORDER BY direction, call_legs.started_at"
+            )
+        )
+        assert [tuple(row) for row in legs] == [
+            ("inbound", "PJSIP/trunk-00000001", True),
+            ("inbound", "PJSIP/1001-00000002", True),
+            ("inbound", "PJSIP/1002-00000004", True),
+            ("internal", "PJSIP/1001-00000003", True),
+            ("internal", "PJSIP/1002-00000004", True),
+        ]
+        answered = await connection.scalars(
+            text(
+                "SELECT payload->>'agent' FROM outbox JOIN calls ON key = call_id::text"
+                " WHERE direction = 'inbound' AND payload->>'fact' = 'agent_answered'"
+                " ORDER BY news_id"
+            )
+        )
+        assert list(answered) == ["1001", "1002"]
 
 
 async def test_channels_that_are_no_call_of_ours_are_let_go(
@@ -398,7 +431,7 @@ async def test_a_fault_in_another_room_loses_that_record_only(
         if not await reading.step():
             break
     assert reading.counters.faults > 3
-    assert await count(database, calls) == len(NAMES)
+    assert await count(database, calls) == HOW_MANY_CALLS
     assert heard.facts
     async with database.transaction() as connection:
         rules = list(await connection.scalars(select(journal_rejects.c.rule)))
@@ -456,7 +489,7 @@ async def test_the_second_consumer_waits_until_the_first_is_gone(
             await asyncio.sleep(0.02)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    assert await count(database, calls) == len(NAMES)
+    assert await count(database, calls) == HOW_MANY_CALLS
 
 
 async def test_a_database_that_is_away_costs_nothing_but_time(
@@ -483,7 +516,7 @@ async def test_a_database_that_is_away_costs_nothing_but_time(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     async with database.transaction() as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM calls")) == len(NAMES)
+        assert await connection.scalar(text("SELECT count(*) FROM calls")) == HOW_MANY_CALLS
         assert (
             await connection.scalar(text("SELECT count(*) FROM calls WHERE ended_at IS NULL")) == 0
         )

@@ -218,6 +218,18 @@ def test_an_agent_who_calls_is_not_the_agent_who_answered_whoever_enters_the_bri
     assert kinds(facts).count("agent_answered") == 1
 
 
+def test_a_blind_transfer_keeps_the_first_agent_and_tells_of_the_second() -> None:
+    call, facts = fold(journal("blind_transfer"))
+    assert (call.agent, call.hangup_by, call.disposition) == ("1001", "caller", "answered")
+    told = [(f.kind, getattr(f, "agent", "")) for f in facts][-4:]
+    assert told == [
+        ("call_transferred", "1001"),
+        ("agent_rang", "1002"),
+        ("agent_answered", "1002"),
+        ("call_ended", ""),
+    ]
+
+
 def test_a_call_that_asterisk_lost_ends_by_the_snapshot_with_all_its_legs() -> None:
     events = journal("answered_call")[:14]
     gone = ev.Reconciled(
