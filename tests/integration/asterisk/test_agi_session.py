@@ -12,7 +12,7 @@ import pytest
 from callcenter.asterisk.agi import AgiCallSession, AgiRequest, AgiServer, AgiSettings
 from callcenter.asterisk.errors import UnsafeValue
 from callcenter.ivr.model import EnterQueue, HangUp
-from callcenter.ivr.session import CallerHungUp, Step, CallSession
+from callcenter.ivr.session import CallerHungUp, CallSession, Step
 from callcenter.testing.eventually import eventually
 from callcenter.testing.fake_asterisk import FakeAsterisk
 
