@@ -1,1 +1,1 @@
-"""Benchmarks: pairs in one run, medians and ratios. Absolute figures here are noisy; ratios hold."""
+"""Benchmarks: pairs in one run, medians and ratios. Ratios hold, absolute figures do not."""

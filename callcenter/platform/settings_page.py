@@ -10,7 +10,7 @@ _HEAD = """\
 # Settings
 
 Environment variables, read at the start of each process. A wrong value stops the start and names
-the setting and the rule. Durations are seconds or ISO 8601 (`PT10M`); lists are separated by commas.
+the setting and the rule. Durations are seconds or ISO 8601 (`PT10M`); lists are parted by commas.
 
 This page is written by `python -m callcenter.platform.settings_page > docs/settings.md`.
 
