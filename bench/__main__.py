@@ -23,9 +23,12 @@ CAPTURE = Path(__file__).parents[1] / "tests/recordings/journal/answered_call.cs
 
 _EVENT = (
     b"Event: Newchannel\r\nPrivilege: call,all\r\nSequenceNumber: %d\r\n"
-    b"Timestamp: 1795464690.454763\r\nChannel: PJSIP/trunk-%08x\r\nChannelState: 4\r\nChannelStateDesc: Ring\r\n"
-    b"CallerIDNum: 13800138000\r\nCallerIDName: caller\r\nConnectedLineNum: <unknown>\r\n"
-    b"ConnectedLineName: <unknown>\r\nLanguage: zh\r\nAccountCode: \r\nContext: from-trunk\r\n"
+    b"Timestamp: 1795464690.454763\r\nChannel: PJSIP/trunk-%08x\r\n"
+    b"ChannelState: 4\r\nChannelStateDesc: Ring\r\n"
+    b"CallerIDNum: 13800138000\r\nCallerIDName: caller\r\n"
+    b"ConnectedLineNum: <unknown>\r\n"
+    b"ConnectedLineName: <unknown>\r\nLanguage: zh\r\nAccountCode: \r\n"
+    b"Context: from-trunk\r\n"
     b"Exten: 12345\r\nPriority: 1\r\nUniqueid: node1-1795464690.%d\r\n"
     b"Linkedid: node1-1795464690.%d\r\n\r\n"
 )
