@@ -124,8 +124,8 @@ class CallBegan(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowNodeEntered(CallEvent):
-    """CC_IVR. `pressed` led to the node: a key, `t` silence, `i` a key the menu does not have, `r`
-    another process went on there; empty when the flow came there by itself."""
+    """CC_IVR. `pressed` led to the node: a key, `t` silence, `i7` the key 7 the menu does not have,
+    `r` another process went on there; empty when the flow came there by itself."""
 
     kind: ClassVar[str] = "flow_node_entered"
     node: str

@@ -2,14 +2,13 @@
 
 One interpreter for the phone, for tests and for simulation: it knows only `CallSession`.
 
-What the caller's path (`ivr_path`, `[{"node","key","at"}]`) holds is what `entered` was told:
-each node as it is entered, and each menu again every time it is said again. `key` is what led
-there: the key pressed, `t` nothing was pressed in time, `i` a key the menu does not have, `r` gone
-on after an `agi` process was lost, empty where the flow went on by itself. The built-in way to a
-person, which is no node of the flow, is written as `PERSON`.
+Each node is journalled as it is entered, and each menu again every time it is said again, with
+what led there: the key pressed, `t` nothing was pressed in time, `i7` the key 7 the menu does not
+have, `r` gone on after an `agi` process was lost, empty where the flow went on by itself. The
+built-in way to a person, which is no node of the flow, is written as `PERSON`.
 
-Round trips: saying a menu costs two (`entered`, `ask`), a key pressed ahead saves one. A wrong key
-costs one more, because it is told in a step of its own: a single file is all AGI asks with at once.
+Round trips: a menu costs two, however often it is said and whatever is told before it; a key
+pressed ahead saves one.
 """
 
 from __future__ import annotations
@@ -161,7 +160,7 @@ class _Run:
             elif pressed in menu.options:
                 return menu.options[pressed], pressed
             else:
-                way_out, key = menu.on_invalid, INVALID
+                way_out, key = menu.on_invalid, INVALID + pressed
         return way_out, key
 
     async def _pressed(self, here: str, menu: Menu, led_by: str) -> str | None:
@@ -171,7 +170,7 @@ class _Run:
             await self.call.entered(step)
             return pressed
         prompts = self._files(menu.say)
-        if led_by == INVALID:
+        if led_by.startswith(INVALID):
             prompts = [*self._files(PromptRef(prompt=INVALID_KEY)), *prompts]
         keys = await self.call.ask(
             prompts,

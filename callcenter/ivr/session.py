@@ -26,8 +26,8 @@ class CallerHungUp(Exception):
 class Step:
     """A node a caller enters.
 
-    `key` is what led there: what was pressed; `t` nothing, `i` a key the menu does not have, `r`
-    gone on after a lost process, empty where the flow went on by itself.
+    `key` is what led there: what was pressed; `t` nothing, `i7` the key 7 the menu does not have,
+    `r` gone on after a lost process, empty where the flow went on by itself.
     """
 
     node: str
