@@ -41,7 +41,7 @@ check: setup-dev ## format, lint, types, import rules: exactly what CI checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m contract
+	$(BIN)/python -m pytest -q tests/contract
 
 unit: setup-dev ## the tests that need no socket, database or Asterisk
 	$(BIN)/python -m pytest -q tests/unit
