@@ -1,0 +1,167 @@
+"""The handset of a SIPp citizen: hears what Asterisk says, and presses keys.
+
+SIPp keeps the signalling (`citizen_handset.xml`), the SDP names this socket: so a test knows which
+prompt a caller heard, and presses a key when it was heard, instead of at a guessed moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import wave
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from callcenter.testing.eventually import eventually
+
+ALAW: Final = 8
+ULAW: Final = 0
+G722: Final = 9
+#: As the shipped scenarios' SDP says it.
+TELEPHONE_EVENT: Final = 96
+
+#: A prompt is recognised by its first words.
+_WORDS: Final = timedelta(milliseconds=1500)
+#: Likeness of the same sound is 0.99 after A-law; of two different prompts below 0.5.
+_ALIKE: Final = 0.9
+_RATE: Final = 8000
+_FRAME: Final = 160  # 20 ms
+_KEYS: Final = "0123456789*#"
+
+Sound = NDArray[np.float64]
+
+
+class Handset(asyncio.DatagramProtocol):
+    """One end of an RTP stream. Use as an async context manager; `keys` goes to SIPp."""
+
+    def __init__(self, address: str = "127.0.0.2") -> None:
+        self._address = address
+        self._transport: asyncio.DatagramTransport | None = None
+        self._far_end: tuple[str, int] | None = None
+        self._heard: dict[int, list[bytes]] = defaultdict(list)
+        self._sequence = 0
+        self._stream = random.getrandbits(32)
+        self.port = 0
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """For `citizen_handset.xml`."""
+        return {"handset": str(self.port)}
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=(self._address, 0), family=socket.AF_INET
+        )
+        self.port = self._transport.get_extra_info("sockname")[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._transport is not None
+        self._transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if len(data) > 12 and data[0] >> 6 == 2:
+            self._far_end = (str(addr[0]), addr[1])
+            self._heard[data[1] & 0x7F].append(data[12:])
+
+    def error_received(self, exc: Exception) -> None:
+        """The far end has closed its socket: the call is over."""
+
+    @property
+    def payload_types(self) -> set[int]:
+        """The RTP payload types that arrived."""
+        return set(self._heard)
+
+    def sound(self) -> Sound:
+        """Everything heard so far in G.711."""
+        a_law = _A_LAW[np.frombuffer(b"".join(self._heard.get(ALAW, [])), np.uint8)]
+        mu_law = _MU_LAW[np.frombuffer(b"".join(self._heard.get(ULAW, [])), np.uint8)]
+        return np.concatenate([a_law, mu_law])
+
+    def has_heard(self, prompt: Path) -> bool:
+        """Whether the first words of this file (8 kHz mono WAV) were heard."""
+        with wave.open(str(prompt)) as file:
+            length = min(file.getnframes(), int(_WORDS.total_seconds() * _RATE))
+            words = np.frombuffer(file.readframes(length), "<i2").astype(np.float64)
+        return _likeness(self.sound(), words) > _ALIKE
+
+    async def hears(self, prompt: Path, within: timedelta = timedelta(seconds=15)) -> None:
+        """Wait until the prompt's first words were heard."""
+        loop = asyncio.get_running_loop()
+
+        async def heard() -> bool:
+            await asyncio.sleep(0.1)
+            return await loop.run_in_executor(None, self.has_heard, prompt)
+
+        await eventually(heard, f"the caller hears {prompt}", within=within)
+
+    async def press(self, keys: str) -> None:
+        """Press keys, 100 ms each (RFC 4733). Something must have been heard before."""
+        assert self._transport is not None
+        assert self._far_end is not None, "where to send is known once something was heard"
+        for key in keys:
+            began = random.getrandbits(31)
+            for step in range(1, 9):
+                over = step > 5  # the end is told three times
+                event = struct.pack(
+                    "!BBH", _KEYS.index(key), (0x80 if over else 0) | 10, min(step, 6) * _FRAME
+                )
+                self._sequence = (self._sequence + 1) & 0xFFFF
+                mark = 0x80 if step == 1 else 0
+                header = struct.pack(
+                    "!BBHII", 0x80, mark | TELEPHONE_EVENT, self._sequence, began, self._stream
+                )
+                self._transport.sendto(header + event, self._far_end)
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.08)
+
+
+def _likeness(heard: Sound, wanted: Sound) -> float:
+    """The highest normalised cross-correlation of `wanted` with any stretch of `heard`."""
+    places = len(heard) - len(wanted) + 1
+    if places < 1:
+        return 0.0
+    size = 1 << (len(heard) + len(wanted)).bit_length()
+    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size))
+    match = np.fft.irfft(spectrum, size)[:places]
+    energy = np.cumsum(np.concatenate([[0.0], heard**2]))
+    energy = energy[len(wanted) :] - energy[: -len(wanted)]
+    # A stretch of silence is like nothing.
+    floor = float(np.sum(wanted**2)) * 0.1
+    return float(np.max(match / np.sqrt(np.maximum(energy, floor) * np.sum(wanted**2))))
+
+
+def _a_law() -> Sound:
+    """G.711 A-law, byte → sample."""
+    code = np.arange(256) ^ 0x55
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    size = np.where(
+        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
+    )
+    return np.where(code & 0x80, size, -size).astype(np.float64)
+
+
+def _mu_law() -> Sound:
+    """G.711 µ-law, byte → sample."""
+    code = ~np.arange(256) & 0xFF
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    size = (((mantissa << 3) + 132) << exponent) - 132
+    return np.where(code & 0x80, -size, size).astype(np.float64)
+
+
+_A_LAW: Final = _a_law()
+_MU_LAW: Final = _mu_law()
