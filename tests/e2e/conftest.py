@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import tomllib
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,14 @@ class Scene:
         items: list[dict[str, Any]] = found["items"]
         return items
 
-    async def call(self, **wanted: object) -> dict[str, Any]:
-        """The scene's one call, once it has ended and has these values."""
+    async def call(
+        self, within: timedelta = timedelta(seconds=15), **wanted: object
+    ) -> dict[str, Any]:
+        """The scene's one call (of this `caller_number`), once it has ended and has these values."""
+        caller = wanted.get("caller_number")
 
         async def found() -> dict[str, Any]:
-            calls = await self.calls()
+            calls = [c for c in await self.calls() if caller in (None, c["caller_number"])]
             assert len(calls) == 1, f"{len(calls)} calls"
             call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
             assert call["state"] == "ended", call["state"]
@@ -113,7 +116,7 @@ class Scene:
             return call
 
         call: dict[str, Any] = await eventually(
-            found, "the call's row", within=timedelta(seconds=15)
+            found, "the call's row", within=within
         )
         return call
 
@@ -197,6 +200,12 @@ class Scene:
 def scene(hotline: Instance) -> Scene:
     """A stage for one scenario."""
     return Scene(hotline)
+
+
+@pytest.fixture
+def stage() -> Callable[[Instance], Scene]:
+    """A stage at an instance of a scenario's own."""
+    return Scene
 
 
 @pytest.fixture
