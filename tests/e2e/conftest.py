@@ -28,7 +28,7 @@ from callcenter.testing.sipp_party import SCENARIOS, AgentPhone, SippParty
 
 CITIZEN = "127.0.0.2"
 #: Agent → the address of their phone.
-DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5"}
+DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5", "2001": "127.0.0.6"}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -71,6 +71,8 @@ class Scene:
     def __init__(self, hotline: Instance) -> None:
         self.hotline = hotline
         self.began = datetime.now(UTC)
+        #: SIP messages an agent's phone saw, where a scenario keeps them.
+        self.seen_by_the_phone = ""
 
     def citizen(self, scenario: str | Path = "citizen.xml", **options: Any) -> SippParty:
         """A citizen behind the trunk; `scenario` is a shipped one by name, or a file."""
@@ -80,15 +82,22 @@ class Scene:
         return self.hotline.party(path, options.pop("address", CITIZEN), keys=keys, **options)
 
     def agent(
-        self, agent_id: str = "1001", scenario: str = "agent_answers.xml", **options: Any
+        self,
+        agent_id: str = "1001",
+        scenario: str = "agent_answers.xml",
+        *,
+        secret: str | None = None,
+        **options: Any,
     ) -> AgentPhone:
-        """An agent at a registered phone."""
-        phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+        """An agent at a registered phone; `secret`: unless made at the first start."""
+        if secret is None:
+            phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+            secret = phones["phones"][agent_id]
         return AgentPhone(
             self.hotline.installation,
             self.hotline.sip,
             agent_id=agent_id,
-            secret=phones["phones"][agent_id],
+            secret=secret,
             address=DESKS[agent_id],
             scenario=SCENARIOS / scenario,
             **options,
