@@ -112,12 +112,22 @@ class Handset(asyncio.DatagramProtocol):
 
         await eventually(heard, f"the caller hears {prompt}", within=within)
 
+    async def listens(self, length: timedelta, within: timedelta = timedelta(seconds=20)) -> None:
+        """Wait until so much audio has arrived, whatever it says (frames of 20 ms)."""
+
+        def arrived() -> bool:
+            frames = sum(len(packets) for packets in self._heard.values())
+            return frames >= length / timedelta(milliseconds=20)
+
+        await eventually(arrived, f"the caller hears {length}", within=within)
+
     async def press(self, keys: str) -> None:
         """Press keys, 100 ms each (RFC 4733). Something must have been heard before."""
         assert self._transport is not None
         assert self._far_end is not None, "where to send is known once something was heard"
         for key in keys:
-            began = random.getrandbits(31)
+            # A key older than the one before it would not count.
+            began = int(asyncio.get_running_loop().time() * _RATE) & 0xFFFFFFFF
             for step in range(1, 9):
                 over = step > 5  # the end is told three times
                 event = struct.pack(
@@ -145,10 +155,11 @@ class Handset(asyncio.DatagramProtocol):
         code = np.abs(tone[:, None] - table[None, :]).argmin(axis=1).astype(np.uint8).tobytes()
         loop = asyncio.get_running_loop()
         began = loop.time()
+        clock = int(began * _RATE) & 0x7FFFFFFF
         for frame in range(20):
             self._sequence = (self._sequence + 1) & 0xFFFF
             header = struct.pack(
-                "!BBHII", 0x80, self._codec, self._sequence, frame * _FRAME, self._stream
+                "!BBHII", 0x80, self._codec, self._sequence, clock + frame * _FRAME, self._stream
             )
             voice = code[frame * _FRAME : (frame + 1) * _FRAME]
             self._transport.sendto(header + voice, self._far_end)

@@ -74,6 +74,10 @@ class Scene:
         #: SIP messages an agent's phone saw, where a scenario keeps them.
         self.seen_by_the_phone = ""
 
+    def begin_anew(self) -> None:
+        """Calls so far are not the scene's any more."""
+        self.began = datetime.now(UTC)
+
     def citizen(self, scenario: str | Path = "citizen.xml", **options: Any) -> SippParty:
         """A citizen behind the trunk; `scenario` is a shipped one by name, or a file."""
         keys = {"caller_number": "13800138000", "caller_name": "citizen"}
@@ -110,10 +114,10 @@ class Scene:
         return items
 
     async def call(self, **wanted: object) -> dict[str, Any]:
-        """The scene's one call, once it has ended and has these values."""
+        """The scene's one inbound call, once it has ended and has these values."""
 
         async def found() -> dict[str, Any]:
-            calls = await self.calls()
+            calls = [call for call in await self.calls() if call["direction"] == "inbound"]
             assert len(calls) == 1, f"{len(calls)} calls"
             call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
             assert call["state"] == "ended", call["state"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +20,7 @@ async def test_the_next_agent_answers(scene: Scene) -> None:
         async with scene.citizen("citizen_presses_0.xml", pause=short) as citizen:
             assert (await citizen.result()).ok
         await scene.call(disposition="answered", agent="1002")
-        scene.began = datetime.now(UTC)
+        scene.begin_anew()
 
         # The queue rings one phone for 15 s, as it comes out of the box.
         long = timedelta(seconds=19)
