@@ -139,7 +139,10 @@ class Supervised:
             )
         self._pid = self._child.pid
         self._started = time.monotonic()
-        program.pid_file.write_text(f"{self._pid}\n")
+        # Whole or not at all: who reads it now may be killed, or kill, by what it says.
+        new = program.pid_file.with_suffix(".new")
+        new.write_text(f"{self._pid}\n")
+        new.replace(program.pid_file)
 
     def _is_running(self) -> bool:
         if self._child is not None:

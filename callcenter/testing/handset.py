@@ -43,8 +43,9 @@ Sound = NDArray[np.float64]
 class Handset(asyncio.DatagramProtocol):
     """One end of an RTP stream. Use as an async context manager; `keys` goes to SIPp."""
 
-    def __init__(self, address: str = "127.0.0.2") -> None:
+    def __init__(self, address: str = "127.0.0.2", *, codec: int = ALAW) -> None:
         self._address = address
+        self._codec = codec
         self._transport: asyncio.DatagramTransport | None = None
         self._far_end: tuple[str, int] | None = None
         self._heard: dict[int, list[bytes]] = defaultdict(list)
@@ -55,7 +56,7 @@ class Handset(asyncio.DatagramProtocol):
     @property
     def keys(self) -> dict[str, str]:
         """For `citizen_handset.xml`."""
-        return {"handset": str(self.port)}
+        return {"handset": str(self.port), "formats": f"{self._codec} {TELEPHONE_EVENT}"}
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -93,20 +94,22 @@ class Handset(asyncio.DatagramProtocol):
         mu_law = _MU_LAW[np.frombuffer(b"".join(self._heard.get(ULAW, [])), np.uint8)]
         return np.concatenate([a_law, mu_law])
 
-    def has_heard(self, prompt: Path) -> bool:
-        """Whether the first words of this file (8 kHz mono WAV) were heard."""
+    def has_heard(self, prompt: Path, *, whole: bool = False) -> bool:
+        """Whether the first words (`whole`: the last ones) of this 8 kHz mono WAV were heard."""
         with wave.open(str(prompt)) as file:
-            length = min(file.getnframes(), int(_WORDS.total_seconds() * _RATE))
-            words = np.frombuffer(file.readframes(length), "<i2").astype(np.float64)
-        return _likeness(self.sound(), words) > _ALIKE
+            sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
+        length = int(_WORDS.total_seconds() * _RATE)
+        return _likeness(self.sound(), sound[-length:] if whole else sound[:length]) > _ALIKE
 
-    async def hears(self, prompt: Path, within: timedelta = timedelta(seconds=15)) -> None:
-        """Wait until the prompt's first words were heard."""
+    async def hears(
+        self, prompt: Path, *, whole: bool = False, within: timedelta = timedelta(seconds=20)
+    ) -> None:
+        """Wait until the prompt's first words (`whole`: the last ones) were heard."""
         loop = asyncio.get_running_loop()
 
         async def heard() -> bool:
             await asyncio.sleep(0.1)
-            return await loop.run_in_executor(None, self.has_heard, prompt)
+            return await loop.run_in_executor(None, lambda: self.has_heard(prompt, whole=whole))
 
         await eventually(heard, f"the caller hears {prompt}", within=within)
 
@@ -123,20 +126,29 @@ class Handset(asyncio.DatagramProtocol):
         while True:
             start = frame * _FRAME % len(voice)
             self._sequence = (self._sequence + 1) & 0xFFFF
-            header = struct.pack(
-                "!BBHII", 0x80, ALAW, self._sequence, frame * _FRAME & 0xFFFFFFFF, self._stream
-            )
+            clock = (int(began * _RATE) + frame * _FRAME) & 0xFFFFFFFF
+            header = struct.pack("!BBHII", 0x80, ALAW, self._sequence, clock, self._stream)
             if self._far_end is not None:
                 self._transport.sendto(header + voice[start : start + _FRAME], self._far_end)
             frame += 1
             await asyncio.sleep(max(0.0, began + frame * 0.02 - loop.time()))
+
+    async def listens(self, length: timedelta, within: timedelta = timedelta(seconds=20)) -> None:
+        """Wait until so much audio has arrived, whatever it says (frames of 20 ms)."""
+
+        def arrived() -> bool:
+            frames = sum(len(packets) for packets in self._heard.values())
+            return frames >= length / timedelta(milliseconds=20)
+
+        await eventually(arrived, f"the caller hears {length}", within=within)
 
     async def press(self, keys: str) -> None:
         """Press keys, 100 ms each (RFC 4733). Something must have been heard before."""
         assert self._transport is not None
         assert self._far_end is not None, "where to send is known once something was heard"
         for key in keys:
-            began = random.getrandbits(31)
+            # A key older than the one before it would not count.
+            began = int(asyncio.get_running_loop().time() * _RATE) & 0xFFFFFFFF
             for step in range(1, 9):
                 over = step > 5  # the end is told three times
                 event = struct.pack(
@@ -150,6 +162,29 @@ class Handset(asyncio.DatagramProtocol):
                 self._transport.sendto(header + event, self._far_end)
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.08)
+
+    async def press_in_band(self, key: str) -> None:
+        """Press a key as a tone of 200 ms in the audio (A-law or µ-law)."""
+        assert self._transport is not None
+        assert self._far_end is not None, "where to send is known once something was heard"
+        row, column = divmod("123A456B789C*0#D".index(key), 4)
+        times = np.arange(20 * _FRAME) / _RATE
+        low, high = (697, 770, 852, 941)[row], (1209, 1336, 1477, 1633)[column]
+        tone = 9000 * (np.sin(2 * np.pi * low * times) + np.sin(2 * np.pi * high * times))
+        tone[10 * _FRAME :] = 0  # then 200 ms of silence
+        table = {ALAW: _A_LAW, ULAW: _MU_LAW}[self._codec]
+        code = np.abs(tone[:, None] - table[None, :]).argmin(axis=1).astype(np.uint8).tobytes()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        clock = int(began * _RATE) & 0x7FFFFFFF
+        for frame in range(20):
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            header = struct.pack(
+                "!BBHII", 0x80, self._codec, self._sequence, clock + frame * _FRAME, self._stream
+            )
+            voice = code[frame * _FRAME : (frame + 1) * _FRAME]
+            self._transport.sendto(header + voice, self._far_end)
+            await asyncio.sleep(max(0.0, began + (frame + 1) * 0.02 - loop.time()))
 
 
 def _likeness(heard: Sound, wanted: Sound) -> float:

@@ -28,7 +28,7 @@ from callcenter.testing.sipp_party import SCENARIOS, AgentPhone, SippParty
 
 CITIZEN = "127.0.0.2"
 #: Agent → the address of their phone.
-DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5"}
+DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5", "2001": "127.0.0.6"}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -71,6 +71,12 @@ class Scene:
     def __init__(self, hotline: Instance) -> None:
         self.hotline = hotline
         self.began = datetime.now(UTC)
+        #: SIP messages an agent's phone saw, where a scenario keeps them.
+        self.seen_by_the_phone = ""
+
+    def begin_anew(self) -> None:
+        """Calls so far are not the scene's any more."""
+        self.began = datetime.now(UTC)
 
     def citizen(self, scenario: str | Path = "citizen.xml", **options: Any) -> SippParty:
         """A citizen behind the trunk; `scenario` is a shipped one by name, or a file."""
@@ -80,15 +86,22 @@ class Scene:
         return self.hotline.party(path, options.pop("address", CITIZEN), keys=keys, **options)
 
     def agent(
-        self, agent_id: str = "1001", scenario: str = "agent_answers.xml", **options: Any
+        self,
+        agent_id: str = "1001",
+        scenario: str = "agent_answers.xml",
+        *,
+        secret: str | None = None,
+        **options: Any,
     ) -> AgentPhone:
-        """An agent at a registered phone."""
-        phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+        """An agent at a registered phone; `secret`: unless made at the first start."""
+        if secret is None:
+            phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+            secret = phones["phones"][agent_id]
         return AgentPhone(
             self.hotline.installation,
             self.hotline.sip,
             agent_id=agent_id,
-            secret=phones["phones"][agent_id],
+            secret=secret,
             address=DESKS[agent_id],
             scenario=SCENARIOS / scenario,
             **options,
@@ -103,11 +116,12 @@ class Scene:
     async def call(
         self, within: timedelta = timedelta(seconds=15), **wanted: object
     ) -> dict[str, Any]:
-        """The scene's one call (of this `caller_number`), once it has ended and has these values."""
+        """The scene's one inbound call (of this `caller_number`), ended and with these values."""
         caller = wanted.get("caller_number")
 
         async def found() -> dict[str, Any]:
-            calls = [c for c in await self.calls() if caller in (None, c["caller_number"])]
+            calls = [call for call in await self.calls() if call["direction"] == "inbound"]
+            calls = [call for call in calls if caller in (None, call["caller_number"])]
             assert len(calls) == 1, f"{len(calls)} calls"
             call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
             assert call["state"] == "ended", call["state"]

@@ -14,13 +14,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_the_next_agent_answers(scene: Scene) -> None:
-    # The queue rings one phone for 15 s, as it comes out of the box.
-    async with (
-        scene.agent("1001", "agent_rings.xml"),
-        scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=22)) as citizen,
-    ):
-        await scene.rings("1001")
-        async with scene.agent("1002"):
+    async with scene.agent("1002"):
+        # Whoever answered last comes last: after this call it is 1001's turn.
+        short = timedelta(seconds=1.5)
+        async with scene.citizen("citizen_presses_0.xml", pause=short) as citizen:
+            assert (await citizen.result()).ok
+        await scene.call(disposition="answered", agent="1002")
+        scene.begin_anew()
+
+        # The queue rings one phone for 15 s, as it comes out of the box.
+        long = timedelta(seconds=19)
+        async with (
+            scene.agent("1001", "agent_rings.xml"),
+            scene.citizen("citizen_presses_0.xml", pause=long) as citizen,
+        ):
             result = await citizen.result()
     assert result.ok, str(result)
 
@@ -40,5 +47,6 @@ async def test_the_next_agent_answers(scene: Scene) -> None:
     legs = {leg["agent"]: leg for leg in call["legs"] if leg["role"] == "agent"}
     assert legs["1001"]["answered_at"] is None
     assert legs["1002"]["answered_at"]
+    assert (await scene.case_of(call))["state"] == "open"
     sound = await scene.sound_of(await scene.recording_of(call))
     assert abs(sound).mean(axis=0).min() > 100, "both are heard"

@@ -31,7 +31,7 @@ async def test_the_session_is_kicked(scene: Scene) -> None:
     async with scene.agent("1001"), scene.citizen(pause=timedelta(seconds=4)) as citizen:
         sessions = await hotline.console("manager show connected")
         numbers = [
-            line.split()[5] for line in sessions.splitlines() if line.startswith("callcenter")
+            line.split()[4] for line in sessions.splitlines() if line.split()[:1] == ["callcenter"]
         ]
         assert len(numbers) == 1, sessions
         await hotline.console(f"manager kick session {numbers[0]}")

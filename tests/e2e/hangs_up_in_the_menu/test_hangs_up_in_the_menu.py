@@ -77,7 +77,7 @@ async def test_after_a_key(scene: Scene, folder: Path, scenario: str, dispositio
     assert call["recordings"] == []
 
 
-@pytest.mark.parametrize("after", [timedelta(milliseconds=ms) for ms in (5, 60, 1000)], ids=str)
+@pytest.mark.parametrize("after", [timedelta(milliseconds=ms) for ms in (5, 60)], ids=str)
 async def test_right_after_asking_for_a_person(scene: Scene, after: timedelta) -> None:
     async with (
         scene.agent("1001", "agent_rings.xml"),
@@ -89,6 +89,6 @@ async def test_right_after_asking_for_a_person(scene: Scene, after: timedelta) -
     call = await scene.call(disposition="abandoned", hangup_by="caller")
     steps = PATHS["citizen_presses_0.xml"]
     # In the very moment of the key the flow may not have come to the next node.
-    assert path_of(call) in ([steps, steps[:1]] if after.seconds < 1 else [steps])
+    assert path_of(call) in ([steps, steps[:1]])
     assert call["agent_answered_at"] is None
     assert (call["case_number"] is not None) == (call["queued_at"] is not None)

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_silence_in_the_menu_leads_to_a_person(scene: Scene) -> None:
-    long = timedelta(seconds=20)
+    long = timedelta(seconds=15)
     async with scene.agent("1001"), scene.citizen("citizen_silent.xml", pause=long) as citizen:
         result = await citizen.result()
     assert result.ok, str(result)
