@@ -116,6 +116,25 @@ async def healthy(hotline: Instance, within: timedelta = timedelta(seconds=30)) 
     await eventually(well, "/health/ready answers 200", within=within)
 
 
+async def reconnects(hotline: Instance) -> int:
+    """How often the node has taken its link to Asterisk anew."""
+    (row,) = await rows(
+        hotline, "SELECT (report #>> '{ami,reconnects}')::int AS n FROM node_status"
+    )
+    return int(row["n"])
+
+
+async def relinked(
+    hotline: Instance, before: int, within: timedelta = timedelta(seconds=20)
+) -> None:
+    """Wait until the link to Asterisk is another one than when `reconnects` said `before`."""
+
+    async def again() -> bool:
+        return await reconnects(hotline) > before
+
+    await eventually(again, "the link to Asterisk is taken anew", within=within)
+
+
 def agi_serving(hotline: Instance) -> list[str]:
     """Names of the `agi` processes that hold a session now."""
     sockets = set()

@@ -129,9 +129,7 @@ class Scene:
                 assert call[name] == value, f"{name} is {call[name]!r}, wanted {value!r}"
             return call
 
-        call: dict[str, Any] = await eventually(
-            found, "the call's row", within=within
-        )
+        call: dict[str, Any] = await eventually(found, "the call's row", within=within)
         return call
 
     async def case_of(self, call: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ CUT, NEXT = "13800138001", "13800138002"
 async def test_kill_9_in_a_conversation(scene: Scene) -> None:
     hotline = scene.hotline
     pid = hotline.pid("asterisk-supervised")
+    links = await faults.reconnects(hotline)
     long = timedelta(seconds=60)
     async with (
         scene.agent("1001"),
@@ -39,6 +40,7 @@ async def test_kill_9_in_a_conversation(scene: Scene) -> None:
         faults.kill(pid)
         began = time.monotonic()
         await faults.replaced(hotline, "asterisk-supervised", pid)
+        await faults.relinked(hotline, links)
         await faults.healthy(hotline)
         print(f"healthy again {time.monotonic() - began:.1f} s after kill -9 of Asterisk")
 
