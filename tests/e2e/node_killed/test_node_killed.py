@@ -28,18 +28,24 @@ ONCE = (
 )
 
 
-@pytest.mark.parametrize("fault", [faults.kill, faults.freeze])
-async def test_in_mid_call(scene: Scene, fault: Callable[[int], None]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "talk"),
+    [
+        pytest.param(faults.kill, timedelta(seconds=6), id="killed"),
+        # A hung node is let be for five seconds, then killed.
+        pytest.param(faults.freeze, timedelta(seconds=12), id="frozen"),
+    ],
+)
+async def test_in_mid_call(scene: Scene, fault: Callable[[int], None], talk: timedelta) -> None:
     hotline = scene.hotline
     pid = hotline.pid("node")
-    async with scene.agent("1001"), scene.citizen(pause=timedelta(seconds=12)) as citizen:
+    async with scene.agent("1001"), scene.citizen(pause=talk) as citizen:
 
         async def talking() -> bool:
             return any(call["state"] == "talking" for call in await scene.calls())
 
         await eventually(talking, "the conversation has begun", within=timedelta(seconds=20))
         fault(pid)
-        # A hung node is let be for five seconds, then killed.
         await faults.replaced(hotline, "node", pid, timedelta(seconds=25))
         result = await citizen.result()
     assert result.ok, str(result)
