@@ -23,6 +23,8 @@ class CallEvent:
     """
 
     kind: ClassVar[str] = ""
+    #: Fields that never reach `call_events`.
+    unstored: ClassVar[frozenset[str]] = frozenset()
 
     key: bytes
     at: datetime
@@ -35,12 +37,16 @@ class CallEvent:
 class ChannelStarted(CallEvent):
     """CHAN_START: a channel exists. For an agent's phone: it is about to ring.
 
-    It tells the caller's number, but not whether the caller withholds it: that is left where it is.
+    It tells the caller's number but not whether the caller withholds it, so that it is not stored:
+    CC_CALL tells both.
     """
 
     kind: ClassVar[str] = "channel_started"
+    unstored: ClassVar[frozenset[str]] = frozenset({"number", "name"})
     context: str = ""
     exten: str = ""
+    number: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +242,10 @@ Event = TypeVar("Event", bound=CallEvent)
 
 
 def to_detail(event: CallEvent) -> dict[str, Any]:
-    """What `call_events.detail` holds: every field that has no column of its own."""
+    """What `call_events.detail` holds: every field without a column of its own, if it may be kept."""
     detail: dict[str, Any] = {}
     for field in fields(event):
-        if field.name not in _COLUMNS:
+        if field.name not in _COLUMNS | event.unstored:
             value = getattr(event, field.name)
             detail[field.name] = str(value) if isinstance(value, UUID) else value
     return detail
