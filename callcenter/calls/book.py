@@ -238,9 +238,7 @@ class CallBook:
                 channel=door.channel,
                 call_id=call_id,
                 dialled=door.exten[:40] or None,
-                number=door.number,
-                name=door.name,
-                source="from" if door.number else "unknown",
+                # Whether the caller withholds the number was not told: then it is unknown.
                 derived=True,
             )
         )

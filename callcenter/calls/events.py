@@ -33,13 +33,14 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelStarted(CallEvent):
-    """CHAN_START: a channel exists. For an agent's phone: it is about to ring."""
+    """CHAN_START: a channel exists. For an agent's phone: it is about to ring.
+
+    It tells the caller's number, but not whether the caller withholds it: that is left where it is.
+    """
 
     kind: ClassVar[str] = "channel_started"
     context: str = ""
     exten: str = ""
-    number: str | None = None
-    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
