@@ -127,7 +127,8 @@ class JournalEvent(StrEnum):
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
     #: number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
-    IVR = "CC_IVR"  #: node=&key=&flow=&version=&language=  (key: pressed, `t` time-out, empty: entered)
+    #: node=&key=&flow=&version=&language=; key: pressed, `t` time-out, `i7` wrong key, `r` resumed
+    IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=
     QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>

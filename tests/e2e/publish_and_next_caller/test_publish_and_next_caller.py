@@ -1,4 +1,4 @@
-"""A new menu is published: the next caller hears it; the old one is taken back: so does the next."""
+"""A new menu is published and the next caller hears it; the old one is taken back, so too."""
 
 from __future__ import annotations
 
