@@ -41,16 +41,17 @@ check: setup-dev ## format, lint, types, import rules: exactly what CI checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m contract
+	$(BIN)/python -m pytest -q tests/contract
 
 unit: setup-dev ## the tests that need no socket, database or Asterisk
-	$(BIN)/python -m pytest -q -m unit
+	$(BIN)/python -m pytest -q tests/unit
 
 test: setup-dev ## every test, the ones with a real Asterisk included
 	@$(RUN) asterisk install
-	$(BIN)/python -m pytest -q -m unit --durations=3
-	$(BIN)/python -m pytest -q -m "integration or contract" --durations=3
-	$(BIN)/python -m pytest -v -m e2e --durations=5
+	$(BIN)/python -m pytest -q tests/unit --durations=3
+	$(BIN)/python -m pytest -q tests/contract
+	$(BIN)/python -m pytest -q tests/integration -n 2 --durations=3
+	$(BIN)/python -m pytest -v tests/e2e --durations=5
 
 bench: setup-dev ## measure, by pairs in one run
 	$(BIN)/python -m bench

@@ -18,6 +18,16 @@ from callcenter.platform.postgres import EmbeddedPostgres
 
 _numbers = itertools.count(1)
 
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test module says its tier, and it is the folder's."""
+    for item in items:
+        tier = item.path.relative_to(_HERE).parts[0]
+        if item.get_closest_marker(tier) is None:
+            raise pytest.UsageError(f"{item.path}: pytestmark must say pytest.mark.{tier}")
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:

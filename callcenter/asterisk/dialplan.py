@@ -27,6 +27,7 @@ class Context(StrEnum):
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
+    SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
     SUB_INTERNAL = "sub-internal"
     SUB_CALL_END = "sub-call-end"
@@ -37,8 +38,8 @@ class Variable(StrEnum):
 
     CALL_ID = "CC_CALL_ID"  #: our UUID of the call
     LINE = "CC_LINE"  #: the hotline number that was dialled; empty on an agent's own call
-    LINE_MODE = "CC_LINE_MODE"  #: menu | direct
-    LINE_QUEUE = "CC_LINE_QUEUE"  #: of a direct line
+    LINE_MODE = "CC_LINE_MODE"  #: menu | direct: with or without an apology then
+    LINE_QUEUE = "CC_LINE_QUEUE"  #: where its callers go when nothing of ours answers
     LANGUAGE = "CC_LANGUAGE"  #: what the line begins in: zh, en …; then CHANNEL(language) counts
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
@@ -50,7 +51,7 @@ class Variable(StrEnum):
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
-    KEYS = "CC_KEYS"  #: what the caller keyed in, between EXEC Read and reading it
+    KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -126,7 +127,7 @@ class JournalEvent(StrEnum):
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
     #: &language=<of the line>; number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
-    #: node=&key=&flow=&version=&language=  (key: pressed, `t` time-out, empty: entered)
+    #: node=&key=&flow=&version=&language=; key: pressed, `t` time-out, `i7` wrong key, `r` resumed
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
     QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>

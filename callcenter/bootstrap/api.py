@@ -36,12 +36,15 @@ from callcenter.platform.db import Database
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.web import BodyLimit, install_problem_handlers
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.switch.service import SwitchService
+
+#: Twice the largest flow; uploads will have a route and a limit of their own.
+_LARGEST_BODY = 2 * 1024 * 1024
 
 #: How old a shared answer of /health/ready may be.
 _HEALTH_KEPT = timedelta(milliseconds=250)
@@ -74,6 +77,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY)
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(database, clock, node=settings.node, recordings=settings.sealed_recordings)

@@ -88,6 +88,8 @@ async def _serve(
     async with _postgres(settings, progress) as postgres:
         with progress.step("database schema, first users, flows and prompts"):
             first_password = await prepare_database(settings, installation, progress.say)
+            if first_password is not None:
+                progress.say(f"made the user admin, password {first_password} (shown this once)")
         with progress.step("Asterisk's configuration"):
             await prepare_switch(settings, installation)
         supervised = {
@@ -237,7 +239,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
 def _print_addresses(settings: Settings, first_password: str | None, progress: Progress) -> None:
     base = f"http://{settings.api_host}:{settings.api_port}"
     password = (
-        f"{first_password} (shown this once)"
+        first_password
         if first_password
         else "as set in CALLCENTER_ADMIN_PASSWORD, or shown at the first start"
     )

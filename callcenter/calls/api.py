@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.calls.model import CallState, Disposition
+from callcenter.calls.model import CallState, Disposition, LedBy
 from callcenter.calls.service import CallFilter, CallService, CallView
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
@@ -27,11 +27,12 @@ from callcenter.platform.web import (
 
 
 class PathStepOut(Schema):
-    """A node of the flow; `key` led there: a key, `t` nothing pressed in time, `i` a key the menu
-    does not have, `r` another process went on there, null for the way of the flow."""
+    """A node of the flow the caller came to. `key` is what was pressed before, null for nothing;
+    `led_by` says what that meant."""
 
     node: str
     key: str | None
+    led_by: LedBy = LedBy.FLOW
     at: datetime
 
 

@@ -131,8 +131,8 @@ class CallBegan(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowNodeEntered(CallEvent):
-    """CC_IVR. `pressed` led to the node: a key, `t` silence, `i` a key the menu does not have, `r`
-    another process went on there; empty when the flow came there by itself."""
+    """CC_IVR. `pressed` led to the node: a key, `t` silence, `i7` the key 7 the menu does not have,
+    `r` another process went on there; empty when the flow came there by itself."""
 
     kind: ClassVar[str] = "flow_node_entered"
     node: str
@@ -242,7 +242,7 @@ Event = TypeVar("Event", bound=CallEvent)
 
 
 def to_detail(event: CallEvent) -> dict[str, Any]:
-    """What `call_events.detail` holds: every field without a column of its own, if it may be kept."""
+    """What `call_events.detail` holds: every field that may be kept and has no column of its own."""
     detail: dict[str, Any] = {}
     for field in fields(event):
         if field.name not in _COLUMNS | event.unstored:

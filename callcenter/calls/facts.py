@@ -40,11 +40,12 @@ class CallAnswered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEntered(Fact):
-    """The caller came to a node of the flow; `key` led there: None, a key, `t`, `i` or `r`."""
+    """The caller came to a node of the flow; `key` was pressed before, `led_by` a `LedBy`."""
 
     kind: ClassVar[str] = "node_entered"
     node: str
     key: str | None
+    led_by: str = "flow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from callcenter.calls.model import (
     MissedRing,
     PathStep,
     agent_of,
+    led_by,
 )
 
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
@@ -174,18 +175,20 @@ def _recording(
 
 
 def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
-    key = event.pressed or None
+    key, why = led_by(event.pressed)
     if call.state is CallState.RINGING:
         call = replace(call, state=CallState.IN_MENU)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, event.at)),
+        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
         ivr_flow=event.flow or call.ivr_flow,
         ivr_version=event.version or call.ivr_version,
         language=event.language or call.language,
         self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
     )
-    return call, [fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key)]
+    return call, [
+        fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key, led_by=why)
+    ]
 
 
 def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
@@ -226,7 +229,8 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     leg = call.leg(event.uniqueid)
     if leg is None or leg.bridged or leg.ended_at:
         return call, []
-    call = _with_leg(call, replace(leg, bridged=True))
+    # Who comes by an attended transfer answered in another call, which has that record.
+    call = _with_leg(call, replace(leg, bridged=True, answered_at=leg.answered_at or event.at))
     if leg.agent is None or event.uniqueid == call.uniqueid:
         return call, []
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.

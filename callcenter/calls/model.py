@@ -51,13 +51,38 @@ def agent_of(channel: str) -> str | None:
     return match[1] if match else None
 
 
+class LedBy(StrEnum):
+    """What led a caller to a node of the flow."""
+
+    FLOW = "flow"  #: the flow went on by itself
+    KEY = "key"  #: a key of the menu
+    SILENCE = "silence"  #: nothing pressed in time
+    WRONG_KEY = "wrong_key"  #: a key the menu does not have
+    RESUMED = "resumed"  #: another process went on where ours was lost
+
+
+def led_by(pressed: str) -> tuple[str | None, LedBy]:
+    """The key and what it means, from how the flow's runner writes it to the journal."""
+    match pressed[:1]:
+        case "":
+            return None, LedBy.FLOW
+        case "t":
+            return None, LedBy.SILENCE
+        case "r":
+            return None, LedBy.RESUMED
+        case "i":
+            return pressed[1:] or None, LedBy.WRONG_KEY
+        case _:
+            return pressed, LedBy.KEY
+
+
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """A node the caller came to; `key` is what led there (a key, `t` nothing pressed in time, `i` a
-    key the menu does not have, `r` another process went on there), None for the way of the flow."""
+    """A node the caller came to; `key` is the key that was pressed before, None for none."""
 
     node: str
     key: str | None
+    led_by: LedBy
     at: datetime
 
 

@@ -96,7 +96,13 @@ def call_row(call: Call) -> dict[str, Any]:
     row["state"] = call.state.value
     row["disposition"] = call.disposition.value if call.disposition else None
     row["ivr_path"] = [
-        {"node": step.node, "key": step.key, "at": step.at.isoformat()} for step in call.ivr_path
+        {
+            "node": step.node,
+            "key": step.key,
+            "led_by": step.led_by.value,
+            "at": step.at.isoformat(),
+        }
+        for step in call.ivr_path
     ]
     return row
 

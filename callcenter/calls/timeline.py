@@ -27,10 +27,11 @@ class TimelineItem:
     detail: str
 
 
-_KEYS: Final = {
-    "t": "after nothing was pressed",
-    "i": "after a key the menu does not have",
-    "r": "again, after our process was lost",
+_LED_BY: Final = {
+    "key": "by pressing {key}",
+    "silence": "after nothing was pressed",
+    "wrong_key": "again, after {key}, a key the menu does not have",
+    "resumed": "again, after our process was lost",
 }
 _WHY: Final = {
     "flow": "chosen in the menu",
@@ -81,9 +82,10 @@ def _words(fact: Fact) -> str:
         case fa.CallAnswered():
             return "The hotline answered."
         case fa.NodeEntered():
-            if fact.key is None:
+            way = _LED_BY.get(fact.led_by)
+            if way is None:
                 return f"Heard '{fact.node}'."
-            return f"Came to '{fact.node}' {_KEYS.get(fact.key, f'by pressing {fact.key}')}."
+            return f"Came to '{fact.node}' {way.format(key=fact.key)}."
         case fa.FlowFailed():
             return "The flow broke off without saying where the call goes."
         case fa.CallerQueued():

@@ -2,14 +2,13 @@
 
 One interpreter for the phone, for tests and for simulation: it knows only `CallSession`.
 
-What the caller's path (`ivr_path`, `[{"node","key","at"}]`) holds is what `entered` was told:
-each node as it is entered, and each menu again every time it is said again. `key` is what led
-there: the key pressed, `t` nothing was pressed in time, `i` a key the menu does not have, `r` gone
-on after an `agi` process was lost, empty where the flow went on by itself. The built-in way to a
-person, which is no node of the flow, is written as `PERSON`.
+Each node is journalled as it is entered, and each menu again every time it is said again, with
+what led there: the key pressed, `t` nothing was pressed in time, `i7` the key 7 the menu does not
+have, `r` gone on after an `agi` process was lost, empty where the flow went on by itself. The
+built-in way to a person, which is no node of the flow, is written as `PERSON`.
 
-Round trips: saying a menu costs two (`entered`, `ask`), a key pressed ahead saves one. A wrong key
-costs one more, because it is told in a step of its own: a single file is all AGI asks with at once.
+Round trips: a menu costs two, however often it is said and whatever is told before it; a key
+pressed ahead saves one.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from callcenter.ivr.model import (
     SwitchLanguage,
     ToQueue,
 )
-from callcenter.ivr.session import CallerHungUp, CallSession
+from callcenter.ivr.session import CallerHungUp, CallSession, Step
 
 #: The built-in way to a person in a caller's path; the dot keeps it apart from every node id.
 PERSON: Final = ".person"
@@ -119,8 +118,9 @@ class _Run:
         if self.call.resume_node in self.nodes:
             here, key = self.call.resume_node, RESUMED
         for _ in range(MAX_STEPS):
-            await self._entered(here, key)
-            node, key = self.nodes[here], ""
+            node, led_by, key = self.nodes[here], key, ""
+            if not isinstance(node, Menu):
+                await self._entered(here, led_by)
             match node:
                 case Say():
                     await self._read(node.say)
@@ -133,7 +133,7 @@ class _Run:
                     await self.call.set_language(node.language)
                     here = node.next
                 case Menu():
-                    target, key = await self._choose(here, node)
+                    target, key = await self._choose(here, node, led_by)
                     if target is None:
                         return await self._person(key)
                     here = target
@@ -147,14 +147,12 @@ class _Run:
                     return HangUp()
         return EnterQueue(self.plan.queue, why="steps")
 
-    async def _choose(self, here: str, menu: Menu) -> tuple[str | None, str]:
+    async def _choose(self, here: str, menu: Menu, led_by: str) -> tuple[str | None, str]:
         """Where the caller wants to go, and by which key; None is a person."""
         way_out = menu.on_timeout
-        key = TIMED_OUT
-        for attempt in range(menu.retries + 1):
-            if attempt:
-                await self._entered(here, key)
-            pressed = await self._pressed(menu)
+        key = led_by
+        for _ in range(menu.retries + 1):
+            pressed = await self._pressed(here, menu, key)
             if pressed == "0":
                 return self._person_of(menu), "0"
             if pressed is None:
@@ -162,19 +160,23 @@ class _Run:
             elif pressed in menu.options:
                 return menu.options[pressed], pressed
             else:
-                way_out, key = menu.on_invalid, INVALID
-                if attempt < menu.retries:
-                    await self._read(PromptRef(prompt=INVALID_KEY))
+                way_out, key = menu.on_invalid, INVALID + pressed
         return way_out, key
 
-    async def _pressed(self, menu: Menu) -> str | None:
+    async def _pressed(self, here: str, menu: Menu, led_by: str) -> str | None:
+        step = self._step(here, led_by)
         if self.ahead is not None:
             pressed, self.ahead = self.ahead, None
+            await self.call.entered(step)
             return pressed
+        prompts = self._files(menu.say)
+        if led_by.startswith(INVALID):
+            prompts = [*self._files(PromptRef(prompt=INVALID_KEY)), *prompts]
         keys = await self.call.ask(
-            self._files(menu.say),
+            prompts,
             timeout=timedelta(seconds=menu.timeout_seconds),
             max_digits=1,
+            entering=step,
         )
         return keys[0] if keys else None
 
@@ -193,7 +195,10 @@ class _Run:
             self.ahead = await self.call.play(self._files(spoken)) or None
 
     async def _entered(self, node: str, key: str) -> None:
-        await self.call.entered(node, flow=self.plan.flow, version=self.plan.version, key=key)
+        await self.call.entered(self._step(node, key))
+
+    def _step(self, node: str, key: str) -> Step:
+        return Step(node, self.plan.flow, self.plan.version, key)
 
     def _files(self, spoken: Spoken) -> list[Path]:
         if isinstance(spoken, PromptRef):

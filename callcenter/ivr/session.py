@@ -9,6 +9,7 @@ Every method raises `CallerHungUp` when the caller is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,20 @@ from callcenter.ivr.model import FlowExit
 
 class CallerHungUp(Exception):
     """The caller hung up: an outcome, not a failure. Passes through every flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node a caller enters.
+
+    `key` is what led there: what was pressed; `t` nothing, `i7` the key 7 the menu does not have,
+    `r` gone on after a lost process, empty where the flow went on by itself.
+    """
+
+    node: str
+    flow: str
+    version: int
+    key: str = ""
 
 
 class CallSession(Protocol):
@@ -34,10 +49,17 @@ class CallSession(Protocol):
     language: str | None
 
     async def ask(
-        self, prompts: Sequence[Path], *, timeout: timedelta, max_digits: int = 1
+        self,
+        prompts: Sequence[Path],
+        *,
+        timeout: timedelta,
+        max_digits: int = 1,
+        entering: Step | None = None,
     ) -> str | None:
         """Play prompts one after another, any key interrupts; the keys pressed, or None when
-        nothing was pressed within `timeout` after the last word. One AGI round trip.
+        nothing was pressed within `timeout` after the last word.
+
+        With `entering` the step is journalled first. Two round trips at most, all together.
         """
 
     async def play(self, prompts: Sequence[Path]) -> str | None:
@@ -45,12 +67,8 @@ class CallSession(Protocol):
         trip.
         """
 
-    async def entered(self, node: str, *, flow: str, version: int, key: str = "") -> None:
-        """Write to the journal which node the caller entered and what led there. One round trip.
-
-        `key`: what was pressed; `t` nothing, `i` a key the menu does not have, `r` gone on after
-        a lost process, empty where the flow went on by itself.
-        """
+    async def entered(self, step: Step) -> None:
+        """Write to the journal which node the caller entered and what led there. One round trip."""
 
     async def set_language(self, language: str) -> None:
         """From here on prompts of the switch too are in this language."""

@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         timedelta(minutes=10),
         description="Longest wait in a queue; then the caller may leave word.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What our processes write to their logs."
+    )
 
     @field_validator("agent_networks", "trunk_addresses", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callcenter.platform import errors
 from callcenter.platform.errors import HotlineError, InvalidField, Stale
@@ -210,6 +211,59 @@ def install_problem_handlers(app: FastAPI) -> None:
     ]
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)
+
+
+class BodyLimit:
+    """ASGI middleware: a request body over `most_bytes` is refused with 413, read no further.
+
+    Uvicorn has no such limit, and a body is held in memory before its schema can refuse it.
+    FastAPI's own `max_body_size` answers an announced length in plain text, not as a problem.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+        self._app = app
+        self._most = most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        came = 0
+        has_begun = False
+
+        async def limited_receive() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._most:
+                raise _TooLarge
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        try:
+            if announced.isdigit() and int(announced) > self._most:
+                raise _TooLarge
+            await self._app(scope, limited_receive, watched_send)
+        except _TooLarge:
+            if has_begun:
+                raise
+            problem = Problem(
+                type="/problems/too-large",
+                title="The request is too large.",
+                status=413,
+                detail=f"A request has at most {self._most:,} bytes.",
+            )
+            # The rest of the body stays unread: the connection cannot be used again.
+            await problem_response(problem, {"Connection": "close"})(scope, receive, send)
+
+
+class _TooLarge(Exception):
+    """More came than is taken."""
 
 
 #: Documented replies of every endpoint.

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from callcenter.ivr.model import FlowExit
-from callcenter.ivr.session import CallerHungUp
+from callcenter.ivr.session import CallerHungUp, Step
 
 
 class Gone(Enum):
@@ -76,8 +76,16 @@ class ScriptedCaller:
         self._presses = list(presses)
 
     async def ask(
-        self, prompts: Sequence[Path], *, timeout: timedelta, max_digits: int = 1
+        self,
+        prompts: Sequence[Path],
+        *,
+        timeout: timedelta,
+        max_digits: int = 1,
+        entering: Step | None = None,
     ) -> str | None:
+        # As over AGI: the step is one round trip, the question another, however many prompts.
+        if entering is not None:
+            await self.entered(entering)
         self._round_trip()
         self.heard += prompts
         press = self._presses.pop(0) if self._presses else None
@@ -95,10 +103,10 @@ class ScriptedCaller:
             return press.key
         raise CallerHungUp
 
-    async def entered(self, node: str, *, flow: str, version: int, key: str = "") -> None:
+    async def entered(self, step: Step) -> None:
         self.trips_per_step.append(0)
         self._round_trip()
-        self.path.append(PathEntry(node, key))
+        self.path.append(PathEntry(step.node, step.key))
 
     async def set_language(self, language: str) -> None:
         self._round_trip()

@@ -239,6 +239,8 @@ def targets(line: str) -> list[list[str]]:
         else:
             branches = [inside]
         found += [
-            [re.sub(r"\(.*\)$", "", part) for part in branch.split(",")[:3]] for branch in branches
+            # A Gosub's arguments stand in brackets behind the priority, commas and all.
+            re.sub(r"^([^(]*,[^(,]+)\(.*\)$", r"\1", branch).split(",")[:3]
+            for branch in branches
         ]
     return found

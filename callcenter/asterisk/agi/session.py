@@ -6,7 +6,8 @@ Which command plays what (res_agi.c, app_read.c, pbx_builtins.c of Asterisk 22):
   Read uses, goes on at `&`). `200 result=12` keys, `200 result= (timeout)` none, `200 result=` was
   the terminator `#` alone, `200 result=-1` hang-up or no such file.
 - STREAM FILE plays one file, EXEC Background several; both answer with the ASCII code of the key.
-- EXEC Read plays several and gathers keys, but leaves them in a variable: a second round trip.
+- Read plays several and gathers keys, but leaves them in a variable: a second round trip. So it
+  runs in the same GOSUB that journals the step.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from callcenter.asterisk.agi.server import AgiCounters
 from callcenter.asterisk.dialplan import SAFE, Context, Exit, Variable
 from callcenter.asterisk.errors import AgiError, UnsafeValue
 from callcenter.ivr.model import EnterQueue, FlowExit, HangUp, LeaveMessage
-from callcenter.ivr.session import CallerHungUp
+from callcenter.ivr.session import CallerHungUp, Step
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +64,25 @@ class AgiCallSession:
         self._counters = counters
 
     async def ask(
-        self, prompts: Sequence[Path], *, timeout: timedelta, max_digits: int = 1
+        self,
+        prompts: Sequence[Path],
+        *,
+        timeout: timedelta,
+        max_digits: int = 1,
+        entering: Step | None = None,
     ) -> str | None:
         """The keys pressed, `#` for the terminator alone, None for nothing within `timeout`.
 
-        One round trip for one prompt (or none), two for several.
+        One prompt: GOSUB for the step, GET DATA. Several: GOSUB for step and Read together, then
+        the variable. Two round trips either way, one for one prompt without a step.
         """
         files, length = self._on_disk(prompts)
         milliseconds = max(1, round(timeout.total_seconds() * 1000))
         limit = length + timeout * max_digits + PROMPT
         if len(files) > 1:
-            return await self._read(files, milliseconds / 1000, max_digits, limit)
+            return await self._read(files, milliseconds / 1000, max_digits, limit, entering)
+        if entering is not None:
+            await self.entered(entering)
         reply = await self._request.command(
             "GET DATA", files[0] if files else "", milliseconds, max_digits, timeout=limit
         )
@@ -82,10 +91,17 @@ class AgiCallSession:
         return None if reply.value == "timeout" else "#"
 
     async def _read(
-        self, files: list[str], seconds: float, max_digits: int, limit: timedelta
+        self,
+        files: list[str],
+        seconds: float,
+        max_digits: int,
+        limit: timedelta,
+        entering: Step | None,
     ) -> str | None:
-        arguments = f"{Variable.KEYS},{'&'.join(files)},{max_digits},,1,{seconds:g}"
-        await self._request.command("EXEC", "Read", arguments, timeout=limit)
+        arguments = ",".join(
+            (*_step_arguments(entering), "&".join(files), str(max_digits), f"{seconds:g}")
+        )
+        await self._request.command("GOSUB", Context.SUB_IVR_ASK, "s", 1, arguments, timeout=limit)
         both = f"${{READSTATUS}}:${{{Variable.KEYS}}}"
         reply = await self._request.command("GET FULL VARIABLE", both)
         status, _, keys = (reply.value or "").partition(":")
@@ -108,9 +124,9 @@ class AgiCallSession:
             reply = await self._request.command("EXEC", "Background", arguments, timeout=limit)
         return reply.key
 
-    async def entered(self, node: str, *, flow: str, version: int, key: str = "") -> None:
+    async def entered(self, step: Step) -> None:
         """Journals the step: `sub-ivr-step` gets node, key, flow, version as ARG1 to ARG4."""
-        arguments = ",".join(_safe(each) for each in (node, key, flow, str(version)))
+        arguments = ",".join(_step_arguments(step))
         await self._request.command("GOSUB", Context.SUB_IVR_STEP, "s", 1, arguments)
 
     async def set_language(self, language: str) -> None:
@@ -150,6 +166,12 @@ class AgiCallSession:
                 continue
             files.append(name)
         return files, timedelta(seconds=size / _BYTES_PER_SECOND)
+
+
+def _step_arguments(step: Step | None) -> tuple[str, str, str, str]:
+    if step is None:
+        return ("", "", "", "")
+    return (_safe(step.node), _safe(step.key), _safe(step.flow), _safe(str(step.version)))
 
 
 def _safe(value: str) -> str:

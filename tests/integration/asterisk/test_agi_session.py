@@ -12,7 +12,7 @@ import pytest
 from callcenter.asterisk.agi import AgiCallSession, AgiRequest, AgiServer, AgiSettings
 from callcenter.asterisk.errors import UnsafeValue
 from callcenter.ivr.model import EnterQueue, HangUp
-from callcenter.ivr.session import CallerHungUp, CallSession
+from callcenter.ivr.session import CallerHungUp, CallSession, Step
 from callcenter.testing.eventually import eventually
 from callcenter.testing.fake_asterisk import FakeAsterisk
 
@@ -111,19 +111,24 @@ async def test_asking_with_one_prompt_is_one_get_data(
     ("value", "keys"),
     [("OK:12", "12"), ("TIMEOUT:", None), ("OK:", "#"), ("TIMEOUT:7", "7"), ("HANGUP:", "gone")],
 )
-async def test_asking_with_several_prompts_is_read_and_its_variable(
+async def test_entering_a_menu_of_several_prompts_is_one_gosub_and_one_variable(
     prompts: tuple[Path, Path], value: str, keys: str | None
 ) -> None:
     played = Played()
 
     async def flow(session: CallSession) -> object:
-        return await session.ask(prompts, timeout=timedelta(seconds=2.5), max_digits=10)
+        return await session.ask(
+            prompts,
+            timeout=timedelta(seconds=2.5),
+            max_digits=10,
+            entering=Step("menu", "main", 7, "i"),
+        )
 
-    result = await played(flow, "200 result=0", f"200 result=1 ({value})")
+    result = await played(flow, "200 result=0 Gosub complete", f"200 result=1 ({value})")
     assert isinstance(result, CallerHungUp) if keys == "gone" else result == keys
     files = f"{prompts[0]}&{prompts[1]}".removesuffix(".wav")
     assert played.commands == [
-        ["EXEC", "Read", f"CC_KEYS,{files},10,,1,2.5"],
+        ["GOSUB", "sub-ivr-ask", "s", "1", f"menu,i,main,7,{files},10,2.5"],
         ["GET", "FULL", "VARIABLE", "${READSTATUS}:${CC_KEYS}"],
     ]
 
@@ -199,8 +204,8 @@ async def test_entering_a_node_is_one_gosub() -> None:
     played = Played()
 
     async def flow(session: CallSession) -> object:
-        await session.entered("menu", flow="main", version=7, key="*1")
-        return await session.entered("bye", flow="main", version=7)
+        await session.entered(Step("menu", "main", 7, "*1"))
+        return await session.entered(Step("bye", "main", 7))
 
     await played(flow, "200 result=0 Gosub complete", "200 result=0 Gosub complete")
     assert played.commands == [
@@ -213,7 +218,7 @@ async def test_values_that_the_dialplan_would_read_as_its_own_are_refused() -> N
     async def flow(session: CallSession) -> object:
         for value in ("a,b", "${X}", "a&b", "a b"):
             with pytest.raises(UnsafeValue):
-                await session.entered(value, flow="main", version=1)
+                await session.entered(Step(value, "main", 1))
             with pytest.raises(UnsafeValue):
                 await session.leave(EnterQueue(value, why="flow"))
             with pytest.raises(UnsafeValue):
