@@ -96,6 +96,15 @@ def test_variables_are_those_of_the_registry(plan: Dialplan) -> None:
     assert known - used <= {Variable.QUEUESTATUS, Global.DEFAULT_LANGUAGE}
 
 
+@pytest.mark.parametrize("event", ["CC_CALL", "CC_IVR", "CC_EXIT"])
+def test_the_journal_is_told_the_language(plan: Dialplan, event: str) -> None:
+    told = re.findall(rf"CELGenUserEvent\({event},(.*)\)$", plan.text, re.M)
+    # A call that an agent begins has no language.
+    told = [extra for extra in told if "direction=internal" not in extra]
+    assert told
+    assert all(re.search(r"&language=\$\{[^&]+:0:2\}", extra) for extra in told)
+
+
 def test_globals_are_written_by_the_generator() -> None:
     config = SwitchConfig(
         node="n1",
