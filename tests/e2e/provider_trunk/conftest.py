@@ -81,9 +81,7 @@ class Provider:
                 stderr=console,
                 start_new_session=True,
             )
-        await eventually(
-            self._has_booted, "the provider has booted", within=timedelta(seconds=20)
-        )
+        await eventually(self._has_booted, "the provider has booted", within=timedelta(seconds=20))
         return self
 
     async def __aexit__(
