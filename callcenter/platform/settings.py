@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     )
     trunk_srtp: bool = Field(False, description="Ask for SRTP (SDES) on the trunk; needs tls.")
     trunk_dtmf: Literal["auto", "rfc4733", "info", "inband", "auto_info"] = Field(
-        "auto", description="How keys arrive; `auto`: RFC 4733, else in-band. INFO is always heard."
+        "auto",
+        description="How keys arrive; `auto`: RFC 4733, else in-band. INFO is always heard. "
+        "`inband` leaves alaw and ulaw of the codecs: tones are found in these only.",
     )
     trunk_codecs: str = Field("alaw,ulaw,g722,opus", description="Codecs, best first.")
     phone_region: str = Field(

@@ -22,6 +22,8 @@ Strategy = Literal[
 ]
 
 CODECS = ("alaw", "ulaw", "g722", "opus")
+#: Asterisk finds tones in these only; in the others in-band keys are not heard.
+TONE_CODECS = ("alaw", "ulaw")
 
 
 @dataclass(frozen=True, slots=True)

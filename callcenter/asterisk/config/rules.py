@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from callcenter.asterisk.config.model import CODECS, SwitchConfig
+from callcenter.asterisk.config.model import CODECS, TONE_CODECS, SwitchConfig
 from callcenter.platform.errors import Misconfigured
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
@@ -140,6 +140,8 @@ def _check_trunk(config: SwitchConfig) -> None:
         raise BadConfiguration("trunk.dtmf_mode", "unknown")
     if not trunk.codecs or not set(trunk.codecs) <= set(CODECS):
         raise BadConfiguration("trunk.codecs", f"some of {', '.join(CODECS)}")
+    if trunk.dtmf_mode == "inband" and not set(trunk.codecs) & set(TONE_CODECS):
+        raise BadConfiguration("trunk.codecs", "keys in-band need alaw or ulaw")
 
 
 def _check_rows(config: SwitchConfig) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 
-from callcenter.asterisk.config.model import Address, AgentConfig, SwitchConfig, TrunkConfig
+from callcenter.asterisk.config.model import (
+    TONE_CODECS,
+    Address,
+    AgentConfig,
+    SwitchConfig,
+    TrunkConfig,
+)
 from callcenter.asterisk.config.rules import clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
 from callcenter.asterisk.dialplan import Context
@@ -56,10 +62,13 @@ def trunk(config: SwitchConfig) -> str:
     """The provider: known by address; with a host also reached, watched, and registered with."""
     link = config.trunk
     transport = f"transport-{link.transport}"
+    codecs = link.codecs
+    if link.dtmf_mode == "inband":
+        codecs = tuple(codec for codec in codecs if codec in TONE_CODECS)
     settings = [
         ("transport", transport),
         ("disallow", "all"),
-        ("allow", ",".join(link.codecs)),
+        ("allow", ",".join(codecs)),
         ("dtmf_mode", link.dtmf_mode),
         ("language", config.default_language),
         ("media_encryption", "sdes" if link.srtp else "no"),

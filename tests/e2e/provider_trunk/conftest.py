@@ -33,9 +33,12 @@ def make_certificate(folder: Path, name: str, address: str) -> tuple[Path, Path]
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{address}"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-addext", f"subjectAltName=IP:{address}"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
         check=True,
         capture_output=True,
     )
@@ -56,7 +59,7 @@ class Provider:
 
     async def __aenter__(self) -> Self:
         for name in ("etc", "var", "log"):
-            (self.home / name).mkdir(parents=True)
+            (self.home / name).mkdir(parents=True, exist_ok=True)
         values = {
             "HOME": self.home,
             "RUN": self._run,
@@ -73,7 +76,14 @@ class Provider:
             for name, value in values.items():
                 text = text.replace(f"@{name}@", str(value))
             (self.home / "etc" / template.name).write_text(text)
-        with (self.home / "log" / "console").open("wb") as console:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
+        """Boot; who was registered is forgotten."""
+        for path in (self.home / "var").glob("astdb*"):
+            path.unlink()
+        with (self.home / "log" / "console").open("ab") as console:
             self._process = await asyncio.create_subprocess_exec(
                 *self._installation.asterisk_command(self._conf),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -82,7 +92,6 @@ class Provider:
                 start_new_session=True,
             )
         await eventually(self._has_booted, "the provider has booted", within=timedelta(seconds=20))
-        return self
 
     async def __aexit__(
         self,
@@ -118,7 +127,7 @@ class Provider:
         *,
         caller: str = "13800138000",
         pres: str = "allowed",
-        talk: int = 4,
+        talk: int = 3,
     ) -> None:
         """A citizen calls: `way` is `<endpoint>@<registered or static>`, `keys` of [keys]."""
         for name, value in {"CALLER": caller, "PRES": pres, "TALK": str(talk)}.items():
