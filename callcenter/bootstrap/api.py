@@ -24,7 +24,7 @@ from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
 from callcenter.health.api import router as health_router
-from callcenter.health.checks import all_checks
+from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
@@ -80,7 +80,13 @@ def build_app(settings: Settings, database: Database, installation: Installation
     app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY)
     install_problem_handlers(app)
     app.include_router(api)
-    checks = all_checks(database, clock, node=settings.node, recordings=settings.sealed_recordings)
+    checks = all_checks(
+        database,
+        clock,
+        node=settings.node,
+        recordings=settings.sealed_recordings,
+        trunk=trunk_wanted(settings),
+    )
     app.include_router(health_router(checks, Metrics(database, clock), keep=_HEALTH_KEPT))
     return app
 

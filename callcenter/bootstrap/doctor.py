@@ -15,7 +15,7 @@ from callcenter.asterisk.config.wanted import AMI_SECRET
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.node import AMI_USER
 from callcenter.bootstrap.ready import api_client, asterisk_has_booted, says_ok
-from callcenter.health.checks import all_checks
+from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.platform.alive import age
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -41,7 +41,11 @@ async def examine(settings: Settings) -> int:
         "agi processes": lambda: _agi(settings),
         "api": lambda: _api(settings),
         **all_checks(
-            database, system_clock, node=settings.node, recordings=settings.sealed_recordings
+            database,
+            system_clock,
+            node=settings.node,
+            recordings=settings.sealed_recordings,
+            trunk=trunk_wanted(settings),
         ),
     }
     try:

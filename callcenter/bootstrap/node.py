@@ -23,6 +23,7 @@ from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
 from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 #: The manager user in asterisk-conf/manager.conf.
 AMI_USER = "callcenter"
 _REPORT_EVERY = timedelta(seconds=1)
+_LOOK_AT_TRUNK_EVERY = timedelta(seconds=2)
 _LARGEST_SEGMENT_BYTES = 64 * 1024 * 1024
 
 
@@ -95,13 +97,16 @@ class Node:
         self._report_now = asyncio.Event()
         self._asterisk: dict[str, str] = {}
         self._behind_since: datetime | None = None
+        self._trunk = TrunkState()
 
     async def serve(self) -> None:
         """Until stopped."""
         await self._ami.start()
         try:
+            watched = {"trunk": self._watch_trunk()} if self._settings.trunk_host else {}
             await run_until_stopped(
                 {
+                    **watched,
                     "journal": self._consumer.run(),
                     "recordings": self._finisher.run(),
                     "configuration": self._keeper.run(),
@@ -165,6 +170,24 @@ class Node:
                 # After a lost link the next connection takes one.
                 log.warning("no snapshot after a gap: %s", exc.message)
 
+    async def _watch_trunk(self) -> None:
+        registers = self._settings.trunk_register
+        was_lost = False
+        while True:
+            try:
+                state = await look(self._ami, registers=registers)
+                if registers and was_lost and state.contact == "Reachable":
+                    # A provider that was away may have forgotten us; ours would last for minutes.
+                    log.info("the provider answers again: registering anew")
+                    await register(self._ami)
+                was_lost = state.contact == "Unreachable"
+            except AsteriskError:
+                state = TrunkState()
+            if state != self._trunk:
+                self._trunk = state
+                self._report_now.set()
+            await asyncio.sleep(_LOOK_AT_TRUNK_EVERY.total_seconds())
+
     async def _report(self) -> None:
         while True:
             report = await self._describe()
@@ -216,6 +239,7 @@ class Node:
             },
             "agi": {"answering": answering, "of": settings.agi_processes},
             "asterisk": self._asterisk,
+            "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
             "configuration": {"problems": list(self._keeper.problems[:5])},
         }
 

@@ -40,6 +40,19 @@ async def says_ok(client: httpx.AsyncClient, path: str) -> bool:
         return False
 
 
+#: Not waited for at the start: a provider that is away must not keep us from starting.
+OUTSIDE = frozenset({"trunk"})
+
+
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    """Whether `/health/ready` finds everything of ours as it should be."""
+    try:
+        checks = (await client.get("/health/ready")).json()["checks"]
+        return all(check["ok"] or check["name"] in OUTSIDE for check in checks)
+    except (httpx.HTTPError, ValueError, KeyError):
+        return False
+
+
 async def what_is_not_ready(settings: Settings, client: httpx.AsyncClient) -> str:
     """The failed checks of `/health/ready`, and where to read more."""
     where = f"  more in {settings.log_directory}, or from `callcenter doctor`"

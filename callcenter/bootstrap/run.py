@@ -16,7 +16,7 @@ from callcenter.asterisk.install import Installation, install
 from callcenter.bootstrap.demo import DemoFailed, put_one_call_through
 from callcenter.bootstrap.prepare import prepare_database, prepare_folders, prepare_switch
 from callcenter.bootstrap.processes import Program, Supervised, python_command, wait_ready
-from callcenter.bootstrap.ready import api_client, asterisk_has_booted, says_ok, what_is_not_ready
+from callcenter.bootstrap.ready import api_client, asterisk_has_booted, is_ready, what_is_not_ready
 from callcenter.platform.errors import Conflict, HotlineError
 from callcenter.platform.postgres import EmbeddedPostgres, embedded
 from callcenter.platform.settings import Settings
@@ -123,7 +123,7 @@ async def _serve(
                 async with api_client(settings) as client:
                     await wait_ready(
                         "the instance",
-                        lambda: says_ok(client, "/health/ready"),
+                        lambda: is_ready(client),
                         timedelta(seconds=30),
                         why_not=lambda: what_is_not_ready(settings, client),
                     )

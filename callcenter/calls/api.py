@@ -32,7 +32,7 @@ class PathStepOut(Schema):
 
     node: str
     key: str | None
-    led_by: LedBy
+    led_by: LedBy = LedBy.FLOW
     at: datetime
 
 

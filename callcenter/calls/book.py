@@ -238,7 +238,9 @@ class CallBook:
                 channel=door.channel,
                 call_id=call_id,
                 dialled=door.exten[:40] or None,
-                # Whether the caller withholds the number was not told: then it is unknown.
+                number=door.number,
+                name=door.name,
+                source="from" if door.number else "unknown",
                 derived=True,
             )
         )

@@ -285,12 +285,14 @@ def _call_began(
 
 
 def _channel_started(
-    row: _Row, _extra: _Extra, common: dict[str, Any], _region: str
+    row: _Row, _extra: _Extra, common: dict[str, Any], region: str
 ) -> ev.CallEvent:
     return ev.ChannelStarted(
         **common,
         context=clean_name(row["context"]) or "",
         exten=clean_name(row["exten"]) or "",
+        number=normalise_number(row["cid_num"], region),
+        name=clean_name(row["cid_name"]),
     )
 
 

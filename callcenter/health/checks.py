@@ -1,10 +1,11 @@
-"""The checks behind `/health/ready`: database, node, AMI, journal, AGI, disk."""
+"""The checks behind `/health/ready`: database, node, AMI, journal, AGI, trunk, disk."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.health import Check, CheckResult
 from callcenter.platform.migrate import current_revision, newest_revision
+from callcenter.platform.settings import Settings
 from callcenter.switch.tables import node_status
 
 #: A node that was silent for longer is taken for dead.
@@ -39,6 +41,22 @@ _MEND_AMI: Final = {
 }
 
 
+#: State of the registration → how to mend it.
+_MEND_REGISTRATION: Final = {
+    "Rejected": "the provider refuses us: compare TRUNK_USERNAME and TRUNK_PASSWORD with its "
+    "letter; the log of Asterisk says with which answer",
+    "Unregistered": "wait some seconds; if it stays: TRUNK_HOST, TRUNK_TRANSPORT and the firewall",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkWanted:
+    """What the settings say of the provider: how it is watched, whether we register."""
+
+    options: bool
+    registers: bool
+
+
 async def read_report(database: Database, node: str) -> NodeReport | None:
     """The last report of a node; None if it never gave one."""
     async with database.transaction() as connection:
@@ -55,12 +73,18 @@ async def read_report(database: Database, node: str) -> NodeReport | None:
 
 
 def all_checks(
-    database: Database, clock: Clock, *, node: str, recordings: Path
+    database: Database,
+    clock: Clock,
+    *,
+    node: str,
+    recordings: Path,
+    trunk: TrunkWanted | None = None,
 ) -> Mapping[str, Check]:
-    """Every check, by name. `recordings` is the folder recordings are kept in."""
+    """Every check, by name. `recordings` is the folder recordings are kept in; `trunk` is None
+    where the provider only calls and is never asked anything."""
     return {
         "database": database_check(database),
-        **node_checks(database, clock, node),
+        **node_checks(database, clock, node, trunk),
         "disk": disk_check(recordings),
     }
 
@@ -84,8 +108,10 @@ def database_check(database: Database) -> Check:
     return check
 
 
-def node_checks(database: Database, clock: Clock, node: str) -> Mapping[str, Check]:
-    """The node's heartbeat, and what its report says of AMI, journal and AGI."""
+def node_checks(
+    database: Database, clock: Clock, node: str, trunk: TrunkWanted | None
+) -> Mapping[str, Check]:
+    """The node's heartbeat, and what its report says of AMI, journal, AGI and trunk."""
 
     async def fresh() -> NodeReport | CheckResult:
         report = await read_report(database, node)
@@ -150,7 +176,19 @@ def node_checks(database: Database, clock: Clock, node: str) -> Mapping[str, Che
             mend=None if answering >= of else "start `callcenter agi`; callers go to the queue",
         )
 
-    return {"node": heartbeat, "ami": ami, "journal": journal, "agi": agi}
+    async def provider() -> CheckResult:
+        assert trunk is not None
+        report = await fresh()
+        if isinstance(report, CheckResult):
+            return _unknown(report)
+        return _trunk_result(
+            trunk,
+            report.text("trunk", "contact") or "",
+            report.text("trunk", "registration") or "",
+        )
+
+    checks: dict[str, Check] = {"node": heartbeat, "ami": ami, "journal": journal, "agi": agi}
+    return checks if trunk is None else {**checks, "trunk": provider}
 
 
 def disk_check(folder: Path, *, least_free: int = LEAST_FREE) -> Check:
@@ -176,6 +214,30 @@ def disk_check(folder: Path, *, least_free: int = LEAST_FREE) -> Check:
         return CheckResult(ok=True, detail=free)
 
     return check
+
+
+def _trunk_result(trunk: TrunkWanted, contact: str, registration: str) -> CheckResult:
+    told, mend = [], None
+    if trunk.registers:
+        told.append(f"registration: {registration or 'not reported'}")
+        if registration != "Registered":
+            mend = _MEND_REGISTRATION.get(registration, _MEND_REGISTRATION["Unregistered"])
+    if trunk.options:
+        told.append(f"OPTIONS: {contact or 'not reported'}")
+        if contact != "Reachable":
+            # First of the two: who cannot be reached cannot take a registration either.
+            mend = (
+                "the provider does not answer: TRUNK_HOST, TRUNK_TRANSPORT, the firewall; one that "
+                "never answers OPTIONS wants TRUNK_OPTIONS=false"
+            )
+    return CheckResult(ok=mend is None, detail=", ".join(told) or "not watched", mend=mend)
+
+
+def trunk_wanted(settings: Settings) -> TrunkWanted | None:
+    """What is to be checked of the provider; None without TRUNK_HOST."""
+    if settings.trunk_host is None:
+        return None
+    return TrunkWanted(options=settings.trunk_options, registers=settings.trunk_register)
 
 
 def _unknown(cause: CheckResult) -> CheckResult:

@@ -3,7 +3,8 @@
     {"ami":      {"state": "connected", "since": time, "detail": text, "reconnects": n, "gaps": n},
      "journal":  {"lag_seconds": n, "lag_bytes": n, "rejects": n},
      "agi":      {"answering": n, "of": n},
-     "asterisk": {"version": text, "started_at": time}}
+     "asterisk": {"version": text, "started_at": time},
+     "trunk":    {"contact": text, "registration": text}}
 
 Another process writes it, perhaps an older release: what is missing or of another type reads as
 None.

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
         None, description="PEM certificate chain for SIP over TLS."
     )
     tls_key: Path | None = Field(None, description="PEM private key for SIP over TLS.")
+    tls_ca: Path | None = Field(
+        None,
+        description="PEM certificates the provider's must be signed by; absent: it is not checked.",
+    )
     external_address: str | None = Field(
         None, description="Address to write into SIP and SDP when Asterisk stands behind NAT."
     )
@@ -79,15 +83,26 @@ class Settings(BaseSettings):
     trunk_host: str | None = Field(
         None, description="The provider's host[:port]; watched by OPTIONS when given."
     )
+    trunk_options: bool = Field(
+        True, description="Watch TRUNK_HOST by OPTIONS; false for one that never answers them."
+    )
     trunk_username: str | None = Field(None, description="Digest user name at the provider.")
     trunk_password: SecretStr | None = Field(None, description="Digest password at the provider.")
     trunk_register: bool = Field(False, description="Register at TRUNK_HOST.")
+    trunk_contact_user: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9+][A-Za-z0-9_.+-]{1,79}$",
+        description="What the provider dials, where it is no line's number: it reaches the first "
+        "line, and is what we register as. Absent: we register as the first line.",
+    )
     trunk_transport: Literal["udp", "tcp", "tls"] = Field(
         "udp", description="Towards the provider."
     )
     trunk_srtp: bool = Field(False, description="Ask for SRTP (SDES) on the trunk; needs tls.")
     trunk_dtmf: Literal["auto", "rfc4733", "info", "inband", "auto_info"] = Field(
-        "auto", description="How keys arrive; `auto`: RFC 4733, else in-band. INFO is always heard."
+        "auto",
+        description="How keys arrive; `auto`: RFC 4733, else in-band. INFO is always heard. "
+        "`inband` leaves alaw and ulaw of the codecs: tones are found in these only.",
     )
     trunk_codecs: str = Field("alaw,ulaw,g722,opus", description="Codecs, best first.")
     phone_region: str = Field(
@@ -156,8 +171,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.trunk_register and not (self.trunk_host and self.trunk_username):
-            raise ValueError("TRUNK_REGISTER needs TRUNK_HOST and TRUNK_USERNAME")
+        if self.trunk_register and not (
+            self.trunk_host and self.trunk_username and self.trunk_password
+        ):
+            raise ValueError("TRUNK_REGISTER needs TRUNK_HOST, TRUNK_USERNAME and TRUNK_PASSWORD")
+        if self.trunk_transport == "tls" and not self.sip_tls_bind:
+            raise ValueError("TRUNK_TRANSPORT=tls needs SIP_TLS_BIND, TLS_CERTIFICATE and TLS_KEY")
         if self.trunk_srtp and self.trunk_transport != "tls":
             raise ValueError(
                 "TRUNK_SRTP needs TRUNK_TRANSPORT=tls: SDES keys must not travel in the clear"

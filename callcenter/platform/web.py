@@ -217,6 +217,7 @@ class BodyLimit:
     """ASGI middleware: a request body over `most_bytes` is refused with 413, read no further.
 
     Uvicorn has no such limit, and a body is held in memory before its schema can refuse it.
+    FastAPI's own `max_body_size` answers an announced length in plain text, not as a problem.
     """
 
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:

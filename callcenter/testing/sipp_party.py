@@ -196,13 +196,14 @@ class AgentPhone:
     ) -> None:
         self._signs_off = signs_off
         self._port = free_udp_port(address)
+        self.credentials = (agent_id, secret)
         self._register = SippParty(
             installation,
             SCENARIOS / "agent_register.xml",
             address,
             server,
             service=agent_id,
-            credentials=(agent_id, secret),
+            credentials=self.credentials,
             keys={"expires": "600"},
             port=self._port,
             limit=timedelta(seconds=10),

@@ -22,6 +22,8 @@ Strategy = Literal[
 ]
 
 CODECS = ("alaw", "ulaw", "g722", "opus")
+#: Asterisk finds tones in these only; in the others in-band keys are not heard.
+TONE_CODECS = ("alaw", "ulaw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class TlsConfig:
     certificate: Path
     private_key: Path
     port: int = 5061
-    ca_file: Path | None = None
+    ca_file: Path | None = None  #: what the other side's certificate must be signed by
+    host: str | None = None  #: where it listens; None: where UDP and TCP do
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,12 @@ class TrunkConfig:
     addresses: tuple[str, ...] = ("127.0.0.2",)  #: IP, network (CIDR) or host name
     host: str | None = None
     port: int = 5060
+    options: bool = True  #: watched by OPTIONS
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     register: bool = False
+    #: What the provider dials where that is no line's number; registered as our contact.
+    contact_user: str | None = None
     transport: Transport = "udp"
     srtp: bool = False
     dtmf_mode: DtmfMode = "auto"

@@ -174,7 +174,15 @@ def _lines(config: SwitchConfig) -> str:
         f" same = n,Goto({Context.INBOUND},s,1)\n"
         for line in config.lines
     )
-    return GENERATED + head + "".join(extens)
+    return GENERATED + head + "".join(extens) + _contact(config)
+
+
+def _contact(config: SwitchConfig) -> str:
+    """What the provider dials instead of a line's number leads to the first line."""
+    contact = config.trunk.contact_user
+    if contact is None or not config.lines or contact in {line.number for line in config.lines}:
+        return ""
+    return f"exten = {contact},1,Goto({Context.FROM_TRUNK},{config.lines[0].number},1)\n"
 
 
 def _phones(config: SwitchConfig) -> str:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from callcenter.asterisk.config.model import CODECS, SwitchConfig
+from callcenter.asterisk.config.model import CODECS, TONE_CODECS, SwitchConfig
 from callcenter.platform.errors import Misconfigured
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
@@ -22,6 +22,8 @@ _LANGUAGE = re.compile(r"[a-z]{2}(?:_[A-Z]{2})?")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z0-9_.+@-]{1,80}")
+#: An extension of the dialplan; one letter alone (`s`, `h`, `i`, `t`) has a meaning of its own.
+_CONTACT = re.compile(r"[A-Za-z0-9+][A-Za-z0-9_.+-]{1,79}")
 _SECRET = re.compile(r"[!-~]{1,128}")  # printable ASCII without the space
 _PATH = re.compile(r"/[\w ./+@=~-]*")
 _NAME_SYNTAX = re.compile(r'[;"<>\[\]\\,${}()&|]+')
@@ -85,6 +87,8 @@ def _check_paths(config: SwitchConfig) -> None:
 
 def _check_ports(config: SwitchConfig) -> None:
     _host("sip_bind", config.sip_bind.host)
+    if config.tls is not None and config.tls.host is not None:
+        _host("tls.host", config.tls.host)
     ports = {"sip_bind": config.sip_bind.port, "ami_port": config.ami_port}
     ports["agi_port"] = config.agi_port
     if config.http_port is not None:
@@ -118,6 +122,9 @@ def _check_trunk(config: SwitchConfig) -> None:
     _between("trunk.port", trunk.port, 1, 65535)
     if trunk.username is not None:
         _match("trunk.username", trunk.username, _USER, "letters, digits and _.+@- only")
+    if trunk.contact_user is not None:
+        rule = "2 to 80 letters, digits and _.+-, a letter, digit or + first"
+        _match("trunk.contact_user", trunk.contact_user, _CONTACT, rule)
     if trunk.password is not None:
         _match("trunk.password", trunk.password, _SECRET, "printable ASCII without spaces")
     if trunk.register and not (trunk.host and trunk.username and trunk.password):
@@ -133,6 +140,8 @@ def _check_trunk(config: SwitchConfig) -> None:
         raise BadConfiguration("trunk.dtmf_mode", "unknown")
     if not trunk.codecs or not set(trunk.codecs) <= set(CODECS):
         raise BadConfiguration("trunk.codecs", f"some of {', '.join(CODECS)}")
+    if trunk.dtmf_mode == "inband" and not set(trunk.codecs) & set(TONE_CODECS):
+        raise BadConfiguration("trunk.codecs", "keys in-band need alaw or ulaw")
 
 
 def _check_rows(config: SwitchConfig) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 
-from callcenter.asterisk.config.model import AgentConfig, SwitchConfig, TrunkConfig
+from callcenter.asterisk.config.model import (
+    TONE_CODECS,
+    Address,
+    AgentConfig,
+    SwitchConfig,
+    TrunkConfig,
+)
 from callcenter.asterisk.config.rules import clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
 from callcenter.asterisk.dialplan import Context
@@ -30,7 +36,7 @@ def transports(config: SwitchConfig) -> str:
         ),
     ]
     if config.tls is not None:
-        bind = str(type(config.sip_bind)(config.sip_bind.host, config.tls.port))
+        bind = str(Address(config.tls.host or config.sip_bind.host, config.tls.port))
         ca = config.tls.ca_file
         parts.append(
             section(
@@ -56,10 +62,13 @@ def trunk(config: SwitchConfig) -> str:
     """The provider: known by address; with a host also reached, watched, and registered with."""
     link = config.trunk
     transport = f"transport-{link.transport}"
+    codecs = link.codecs
+    if link.dtmf_mode == "inband":
+        codecs = tuple(codec for codec in codecs if codec in TONE_CODECS)
     settings = [
         ("transport", transport),
         ("disallow", "all"),
-        ("allow", ",".join(link.codecs)),
+        ("allow", ",".join(codecs)),
         ("dtmf_mode", link.dtmf_mode),
         ("language", config.default_language),
         ("media_encryption", "sdes" if link.srtp else "no"),
@@ -96,7 +105,7 @@ def _outbound(link: TrunkConfig, config: SwitchConfig) -> list[str]:
             "trunk",
             ("type", "aor"),
             ("contact", uri),
-            ("qualify_frequency", "60"),
+            ("qualify_frequency", "60" if link.options else "0"),
             ("qualify_timeout", "3.0"),
         )
     ]
@@ -113,7 +122,7 @@ def _outbound(link: TrunkConfig, config: SwitchConfig) -> list[str]:
             )
         )
     if link.register:
-        number = config.lines[0].number if config.lines else link.username
+        first = config.lines[0].number if config.lines else link.username
         parts.append(
             section(
                 "trunk",
@@ -122,10 +131,17 @@ def _outbound(link: TrunkConfig, config: SwitchConfig) -> list[str]:
                 ("outbound_auth", "trunk"),
                 ("server_uri", uri),
                 ("client_uri", f"sip:{link.username}@{host}:{link.port}"),
-                ("contact_user", str(number)),
+                # Where the provider sends calls: it dials the contact, not the number.
+                ("contact_user", link.contact_user or str(first)),
+                # A provider that lost its registrations has ours again after this, at the latest.
+                ("expiration", "300"),
+                # There is one trunk: the random wait of up to 10 s spares nobody.
+                ("max_random_initial_delay", "1"),
                 ("retry_interval", "20"),
                 ("forbidden_retry_interval", "300"),
-                # The provider may be down for a day: never give up.
+                # A provider may answer 404 or 503 for a day: never give up. Without the next line
+                # one such answer (any 4xx but a few) would end the registration for good.
+                ("fatal_retry_interval", "300"),
                 ("max_retries", "10000000"),
                 ("auth_rejection_permanent", "no"),
                 ("line", "yes"),

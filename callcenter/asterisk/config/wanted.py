@@ -115,10 +115,13 @@ def _tls(settings: Settings) -> TlsConfig | None:
         return None
     assert settings.tls_certificate is not None
     assert settings.tls_key is not None
+    host, port = parse_bind(settings.sip_tls_bind)
     return TlsConfig(
         certificate=settings.tls_certificate,
         private_key=settings.tls_key,
-        port=parse_bind(settings.sip_tls_bind)[1],
+        port=port,
+        ca_file=settings.tls_ca,
+        host=host,
     )
 
 
@@ -129,9 +132,11 @@ def _trunk(settings: Settings) -> TrunkConfig:
         addresses=tuple(str(address) for address in settings.trunk_addresses),
         host=host or None,
         port=int(port) if port else (5061 if settings.trunk_transport == "tls" else 5060),
+        options=settings.trunk_options,
         username=settings.trunk_username,
         password=password.get_secret_value() if password is not None else None,
         register=settings.trunk_register,
+        contact_user=settings.trunk_contact_user,
         transport=settings.trunk_transport,
         srtp=settings.trunk_srtp,
         dtmf_mode=settings.trunk_dtmf,

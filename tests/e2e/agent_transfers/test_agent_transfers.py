@@ -32,7 +32,7 @@ async def test_the_citizen_ends_with_the_colleague(
     second = timedelta(seconds=1.5)
     async with (
         scene.agent("1001", scenario, keys=keys, flags=FLAGS, pause=second),
-        scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=10)) as citizen,
+        scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=7.5)) as citizen,
     ):
         # The colleague comes once the queue has chosen.
         await scene.rings("1001")

@@ -23,7 +23,7 @@ PATHS = {
         ("welcome", None),
         ("id_card", "1"),
         ("answers", None),
-        ("answers", "i"),
+        ("answers", "5"),
     ],
     "citizen_presses_0.xml": [("welcome", None), ("person", "0")],
 }

@@ -20,9 +20,9 @@ async def test_silence_in_the_menu_leads_to_a_person(scene: Scene) -> None:
     assert result.ok, str(result)
 
     call = await scene.call(disposition="answered", agent="1001", queue="general")
-    assert [(step["node"], step["key"]) for step in call["ivr_path"]] == [
-        ("welcome", None),
-        ("person", "t"),
+    assert [(step["node"], step["key"], step["led_by"]) for step in call["ivr_path"]] == [
+        ("welcome", None, "flow"),
+        ("person", None, "silence"),
     ]
     assert call["hangup_by"] == "caller"
     case = await scene.case_of(call)

@@ -1,4 +1,4 @@
-"""A new menu is published: the next caller hears it; the old one is taken back: so does the next."""
+"""The caller after a publication hears the new menu, the caller after its withdrawal the old."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ async def test_the_number_is_nowhere(scene: Scene, database_server: EmbeddedPost
         scene.citizen(
             "citizen_withheld.xml",
             keys={"caller_number": DIGITS},
-            pause=timedelta(seconds=15),
+            pause=timedelta(seconds=14),
         ) as citizen,
     ):
         result = await citizen.result()
