@@ -28,7 +28,7 @@ async def test_kill_9_in_a_conversation(scene: Scene) -> None:
     long = timedelta(seconds=60)
     async with (
         scene.agent("1001"),
-        scene.citizen("citizen_waits.xml", keys={"caller_number": CUT}, limit=long),
+        scene.citizen(keys={"caller_number": CUT}, pause=long),
     ):
 
         async def talking() -> bool:

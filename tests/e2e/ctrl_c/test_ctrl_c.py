@@ -32,7 +32,8 @@ async def test_with_a_conversation_going_on(
     home = tmp_path / "home"
     async with Instance(home) as instance:
         scene = stage(instance)
-        async with scene.agent("1001", signs_off=False), scene.citizen("citizen_waits.xml"):
+        long = timedelta(seconds=60)
+        async with scene.agent("1001", signs_off=False), scene.citizen(pause=long):
 
             async def talking() -> bool:
                 return any(call["state"] == "talking" for call in await scene.calls())

@@ -97,9 +97,9 @@ async def test_in_the_menu(scene: Scene, database_server: EmbeddedPostgres) -> N
 async def test_in_the_conversation(scene: Scene, database_server: EmbeddedPostgres) -> None:
     talk = timedelta(seconds=6)
     async with (
-        scene.agent("1001", "agent_hangs_up.xml", pause=talk),
-        scene.agent("1002", "agent_hangs_up.xml", pause=timedelta(seconds=2)),
-        scene.citizen("citizen_waits.xml", keys={"caller_number": FIRST}) as first,
+        scene.agent("1001"),
+        scene.agent("1002"),
+        scene.citizen(keys={"caller_number": FIRST}, pause=talk) as first,
     ):
 
         async def talking() -> bool:
@@ -107,12 +107,12 @@ async def test_in_the_conversation(scene: Scene, database_server: EmbeddedPostgr
 
         await eventually(talking, "the conversation has begun", within=timedelta(seconds=20))
         async with _away(scene, database_server):
-            waiting = scene.citizen("citizen_waits.xml", keys={"caller_number": MEANWHILE})
-            async with waiting as second:
+            talk = timedelta(seconds=3)
+            async with scene.citizen(keys={"caller_number": MEANWHILE}, pause=talk) as second:
                 await faults.fails(scene.hotline, "database")
                 results = [await first.result(), await second.result()]
     assert all(result.ok for result in results), "\n".join(map(str, results))
 
     call = await _is_complete(scene, FIRST)
-    assert call["hangup_by"] == "agent"
+    assert call["hangup_by"] == "caller"
     await _is_complete(scene, MEANWHILE)
