@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from callcenter.platform.alive import age
+from callcenter.platform.alive import touched
 from callcenter.platform.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _LOG_LIMIT_BYTES = 20_000_000
+#: A process that starts has this long until its first sign of life.
+_FIRST_SIGN = timedelta(seconds=20)
+#: Of the time between two looks at most this counts: we may have been asleep ourselves.
+_LONGEST_LOOK = 0.5
 
 
 class ProcessFailed(Unavailable):
@@ -66,6 +70,9 @@ class Supervised:
         self._pid: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._sign: int | None = None
+        self._silence = 0.0
+        self._looked = 0.0
         self._stopping = False
 
     @property
@@ -95,13 +102,18 @@ class Supervised:
                 if self._hangs():
                     self._tell(f"{self.program.name} hangs: killed")
                     self._signal(signal.SIGKILL)
+                    self._silence = 0.0
                 continue
             self.restarts += 1
             self._tell(f"{self.program.name} ended ({self._exit()}): starting it again")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             if not self._stopping:
-                self._spawn()
+                try:
+                    self._spawn()
+                except OSError as exc:
+                    # A full disk, no memory: this process waits, the others and the calls go on.
+                    self._tell(f"{self.program.name} cannot be started: {exc.strerror}")
 
     async def stop(self, limit: timedelta) -> None:
         """Ask it to end; after `limit` end it."""
@@ -138,8 +150,12 @@ class Supervised:
                 env={**os.environ, **program.environment},
             )
         self._pid = self._child.pid
-        self._started = time.monotonic()
-        program.pid_file.write_text(f"{self._pid}\n")
+        self._started = self._looked = time.monotonic()
+        self._sign, self._silence = None, 0.0
+        # Whole or not at all: an empty one would hide the process from the next supervisor.
+        new = program.pid_file.with_suffix(".new")
+        new.write_text(f"{self._pid}\n")
+        new.replace(program.pid_file)
 
     def _is_running(self) -> bool:
         if self._child is not None:
@@ -158,13 +174,21 @@ class Supervised:
         return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
     def _hangs(self) -> bool:
+        """Whether its sign of life has not changed for longer than is patient.
+
+        Counted in looks of ours, not by the sign's own time: a clock that is set, or a machine that
+        slept, must not look like every process hanging at once.
+        """
         if self.program.sign_of_life is None:
             return False
-        last = age(self.program.sign_of_life)
-        up = timedelta(seconds=time.monotonic() - self._started)
-        if last is None:
-            return up > timedelta(seconds=20)
-        return last > self.program.patience and up > self.program.patience
+        now = time.monotonic()
+        self._silence += min(now - self._looked, _LONGEST_LOOK)
+        self._looked = now
+        sign = touched(self.program.sign_of_life)
+        if sign != self._sign:
+            self._sign, self._silence = sign, 0.0
+        patience = self.program.patience if sign is not None else _FIRST_SIGN
+        return self._silence > patience.total_seconds()
 
     def _left_over(self) -> int | None:
         try:

@@ -40,7 +40,9 @@ class Progress:
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
-        print(f"       {text}", flush=True)
+        # Nobody may read it any more; that is no reason to end.
+        with suppress(OSError):
+            print(f"       {text}", flush=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -182,8 +184,8 @@ async def _keep_postgres(server: EmbeddedPostgres, progress: Progress) -> None:
             progress.say("PostgreSQL ended: starting it again")
             try:
                 await server.start()
-            except HotlineError as exc:
-                progress.say(exc.message)
+            except (HotlineError, OSError) as exc:
+                progress.say(f"PostgreSQL cannot be started: {exc}")
 
 
 def _programs(settings: Settings, installation: Installation) -> list[Program]:

@@ -28,3 +28,11 @@ def age(sign: Path) -> timedelta | None:
         return timedelta(seconds=max(0.0, time.time() - sign.stat().st_mtime))
     except FileNotFoundError:
         return None
+
+
+def touched(sign: Path) -> int | None:
+    """A number that is another one after each sign; None where there was none yet."""
+    try:
+        return sign.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -21,6 +21,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 #: A path reaches Asterisk's comma- and ampersand-separated argument lists: only these may occur.
 _SAFE_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 
+_DURATION_RULE = "from 1 second to 30 days; write seconds, or ISO 8601 such as PT10M"
+
 #: sun_path holds 108 bytes with its NUL; the longest name below `run` is Postgres's 20-odd.
 _LONGEST_RUN_DIRECTORY = 80
 
@@ -130,15 +132,18 @@ class Settings(BaseSettings):
     @field_validator("token_ttl", "max_call", "queue_wait", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
-        if isinstance(value, str) and value.isdecimal():
-            return timedelta(seconds=int(value))
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
+            try:
+                return timedelta(seconds=int(value))
+            except (OverflowError, ValueError):  # a number of days, or digits, beyond Python's
+                raise ValueError(_DURATION_RULE) from None
         return value
 
     @field_validator("token_ttl", "max_call", "queue_wait")
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
-            raise ValueError("from 1 second to 30 days; write seconds, or ISO 8601 such as PT10M")
+            raise ValueError(_DURATION_RULE)
         return value
 
     @field_validator("home")

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +50,8 @@ async def run_until_stopped(
         asked.cancel()
         for task in running:
             task.cancel()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace.total_seconds()):
-                await asyncio.gather(*running, asked, return_exceptions=True)
+        # Not gather() within a timeout: a gather that is cancelled waits for the deaf all the same.
+        ended, _ = await asyncio.wait({*running, asked}, timeout=grace.total_seconds())
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # taken note of: the first one is raised, or somebody said stop

@@ -35,6 +35,7 @@ _ALIKE: Final = 0.9
 _RATE: Final = 8000
 _FRAME: Final = 160  # 20 ms
 _KEYS: Final = "0123456789*#"
+_VOICE: Final = Path(__file__).parent / "sipp" / "citizen.alaw"
 
 Sound = NDArray[np.float64]
 
@@ -111,6 +112,26 @@ class Handset(asyncio.DatagramProtocol):
             return await loop.run_in_executor(None, lambda: self.has_heard(prompt, whole=whole))
 
         await eventually(heard, f"the caller hears {prompt}", within=within)
+
+    def forget(self) -> None:
+        """From now on only what is heard anew counts."""
+        self._heard.clear()
+
+    async def talk(self) -> None:
+        """Speak `citizen.alaw` over and over, until cancelled."""
+        assert self._transport is not None
+        voice = _VOICE.read_bytes()
+        loop = asyncio.get_running_loop()
+        began, frame = loop.time(), 0
+        while True:
+            start = frame * _FRAME % len(voice)
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            clock = (int(began * _RATE) + frame * _FRAME) & 0xFFFFFFFF
+            header = struct.pack("!BBHII", 0x80, ALAW, self._sequence, clock, self._stream)
+            if self._far_end is not None:
+                self._transport.sendto(header + voice[start : start + _FRAME], self._far_end)
+            frame += 1
+            await asyncio.sleep(max(0.0, began + frame * 0.02 - loop.time()))
 
     async def listens(self, length: timedelta, within: timedelta = timedelta(seconds=20)) -> None:
         """Wait until so much audio has arrived, whatever it says (frames of 20 ms)."""

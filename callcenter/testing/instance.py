@@ -60,6 +60,15 @@ class Instance:
         return {**kept, **{f"CALLCENTER_{name}": value for name, value in ours.items()}}
 
     async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def start(self) -> None:
+        """Start the command and wait until it is ready; again, where the one before has ended."""
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "run.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -70,13 +79,8 @@ class Instance:
                 env=self.environment,
                 start_new_session=True,
             )
-        try:
-            await eventually(self._is_ready, "the instance is ready", within=timedelta(seconds=90))
-            await self.log_in()
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
-        return self
+        await eventually(self._is_ready, "the instance is ready", within=timedelta(seconds=90))
+        await self.log_in()
 
     async def __aexit__(
         self,
@@ -86,6 +90,17 @@ class Instance:
     ) -> None:
         await self.stop()
         await self.client.aclose()
+
+    @property
+    def supervisor(self) -> int:
+        """Process id of `callcenter run` itself."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self) -> int:
+        """Wait for the supervisor's end; its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """Ctrl-C, and see it ended."""

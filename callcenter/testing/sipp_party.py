@@ -174,7 +174,10 @@ class SippParty:
 
 
 class AgentPhone:
-    """An agent's phone: registers with digest, then answers calls as its scenario says."""
+    """An agent's phone: registers with digest, then answers calls as its scenario says.
+
+    At the end it takes itself out, unless nobody will be there to hear it (`signs_off=False`).
+    """
 
     def __init__(
         self,
@@ -189,7 +192,9 @@ class AgentPhone:
         limit: timedelta = timedelta(minutes=5),
         keys: Mapping[str, str] | None = None,
         flags: tuple[str, ...] = (),
+        signs_off: bool = True,
     ) -> None:
+        self._signs_off = signs_off
         self._port = free_udp_port(address)
         self.credentials = (agent_id, secret)
         self._register = SippParty(
@@ -235,8 +240,9 @@ class AgentPhone:
         trace: TracebackType | None,
     ) -> None:
         await self.calls.__aexit__(kind, error, trace)
-        async with self._take_out as party:
-            await party.result()
+        if self._signs_off:
+            async with self._take_out as party:
+                await party.result()
 
 
 class PhoneRefused(HotlineError):

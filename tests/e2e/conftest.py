@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import tomllib
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,11 +113,15 @@ class Scene:
         items: list[dict[str, Any]] = found["items"]
         return items
 
-    async def call(self, **wanted: object) -> dict[str, Any]:
-        """The scene's one inbound call, once it has ended and has these values."""
+    async def call(
+        self, within: timedelta = timedelta(seconds=15), **wanted: object
+    ) -> dict[str, Any]:
+        """The scene's one inbound call (of this `caller_number`), ended and with these values."""
+        caller = wanted.get("caller_number")
 
         async def found() -> dict[str, Any]:
             calls = [call for call in await self.calls() if call["direction"] == "inbound"]
+            calls = [call for call in calls if caller in (None, call["caller_number"])]
             assert len(calls) == 1, f"{len(calls)} calls"
             call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
             assert call["state"] == "ended", call["state"]
@@ -125,9 +129,7 @@ class Scene:
                 assert call[name] == value, f"{name} is {call[name]!r}, wanted {value!r}"
             return call
 
-        call: dict[str, Any] = await eventually(
-            found, "the call's row", within=timedelta(seconds=15)
-        )
+        call: dict[str, Any] = await eventually(found, "the call's row", within=within)
         return call
 
     async def case_of(self, call: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +212,12 @@ class Scene:
 def scene(hotline: Instance) -> Scene:
     """A stage for one scenario."""
     return Scene(hotline)
+
+
+@pytest.fixture
+def stage() -> Callable[[Instance], Scene]:
+    """A stage at an instance of a scenario's own."""
+    return Scene
 
 
 @pytest.fixture
