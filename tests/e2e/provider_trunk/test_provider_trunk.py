@@ -174,6 +174,19 @@ async def test_an_asserted_number_counts_from_the_trunk_alone(
     assert call["caller_number_source"] != "pai"
 
 
+@pytest.mark.parametrize("trunk", [TLS], indirect=True, ids=str)
+async def test_media_in_the_clear_is_refused_where_srtp_is_wanted(
+    trunk: Trunk, scene: Scene
+) -> None:
+    await trunk.provider.call("alaw-rfc4733@registered", "silent", talk=1)
+
+    def was_refused() -> bool:
+        return "SIP/2.0 488" in trunk.provider.log
+
+    await eventually(was_refused, "488")
+    assert await scene.calls() == []
+
+
 @pytest.mark.parametrize("trunk", [UDP], indirect=True, ids=str)
 async def test_a_provider_that_goes_is_reported_and_one_that_forgot_us_is_told_again(
     trunk: Trunk, scene: Scene
