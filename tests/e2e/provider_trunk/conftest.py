@@ -128,7 +128,7 @@ class Provider:
         *,
         caller: str = "13800138000",
         pres: str = "allowed",
-        talk: int = 3,
+        talk: int = 2,
     ) -> None:
         """A citizen calls: `way` is `<endpoint>@<registered or static>`, `keys` of [keys]."""
         for name, value in {"CALLER": caller, "PRES": pres, "TALK": str(talk)}.items():
@@ -192,6 +192,7 @@ async def trunk_of(route: Route, folder: Path) -> AsyncIterator[Trunk]:
     provider = Provider(hotline.installation, folder / "provider", hotline.sip)
     settings = {
         "TRUNK_HOST": f"{ADDRESS}:{provider.tls_port if route.tls else provider.sip_port}",
+        "AGI_PROCESSES": "1",
         **route.settings,
     }
     if route.registers:

@@ -149,7 +149,7 @@ async def test_an_asserted_number_counts_from_the_trunk_alone(
     trunk: Trunk, scene: Scene, folder: Path
 ) -> None:
     hotline = trunk.hotline
-    for name in ("stranger", "trunk", "hotline"):
+    for name in ("stranger", "trunk"):
         stranger = hotline.party(
             folder / "stranger_asserts.xml", "127.0.0.9", keys={"claimed": name}
         )
