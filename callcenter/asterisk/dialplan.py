@@ -125,10 +125,11 @@ class JournalEvent(StrEnum):
     """Names our dialplan gives to `CELGenUserEvent`; the extra is `key=value&key=value`."""
 
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
-    #: number is empty when it is withheld (pres=prohib…).
+    #: &language=<of the line>; number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
-    IVR = "CC_IVR"  #: node=&key=&flow=&version=  (key: pressed, `t` time-out, empty: entered)
-    EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=
+    #: node=&key=&flow=&version=&language=; key: pressed, `t` time-out, `i7` wrong key, `r` resumed
+    IVR = "CC_IVR"
+    EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
     QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation

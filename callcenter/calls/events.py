@@ -8,10 +8,13 @@ back, so that a call can be folded again from its rows alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID
+
+#: Metadata of a field that no row holds.
+_IN_PASSING: Final = {"stored": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +36,17 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelStarted(CallEvent):
-    """CHAN_START: a channel exists. For an agent's phone: it is about to ring."""
+    """CHAN_START: a channel exists. For an agent's phone: it is about to ring.
+
+    It tells the caller's number but not whether the caller withholds it, so that it is not stored:
+    CC_CALL tells both.
+    """
 
     kind: ClassVar[str] = "channel_started"
     context: str = ""
     exten: str = ""
-    number: str | None = None
-    name: str | None = None
+    number: str | None = field(default=None, compare=False, repr=False, metadata=_IN_PASSING)
+    name: str | None = field(default=None, compare=False, repr=False, metadata=_IN_PASSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +242,12 @@ Event = TypeVar("Event", bound=CallEvent)
 
 
 def to_detail(event: CallEvent) -> dict[str, Any]:
-    """What `call_events.detail` holds: every field that has no column of its own."""
+    """What `call_events.detail` holds: every field that is kept and has no column of its own."""
     detail: dict[str, Any] = {}
-    for field in fields(event):
-        if field.name not in _COLUMNS:
-            value = getattr(event, field.name)
-            detail[field.name] = str(value) if isinstance(value, UUID) else value
+    for one in fields(event):
+        if one.name not in _COLUMNS and one.metadata.get("stored", True):
+            value = getattr(event, one.name)
+            detail[one.name] = str(value) if isinstance(value, UUID) else value
     return detail
 
 
@@ -251,7 +258,7 @@ def from_stored(
     cls = KINDS.get(kind)
     if cls is None:
         return None
-    known = {field.name for field in fields(cls)} - _COLUMNS
+    known = {one.name for one in fields(cls)} - _COLUMNS
     values = {name: value for name, value in detail.items() if name in known}
     if "call_id" in values:
         values["call_id"] = UUID(values["call_id"])

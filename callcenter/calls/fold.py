@@ -229,7 +229,8 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     leg = call.leg(event.uniqueid)
     if leg is None or leg.bridged or leg.ended_at:
         return call, []
-    call = _with_leg(call, replace(leg, bridged=True))
+    # Who comes by an attended transfer answered in another call, which has that record.
+    call = _with_leg(call, replace(leg, bridged=True, answered_at=leg.answered_at or event.at))
     if leg.agent is None or event.uniqueid == call.uniqueid:
         return call, []
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.

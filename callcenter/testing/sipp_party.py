@@ -71,6 +71,8 @@ class SippParty:
     credentials: tuple[str, str] | None = None
     port: int = 0
     transport: str = "u1"
+    #: Further options of SIPp; a scenario that needs any names them in its first comment.
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -102,6 +104,7 @@ class SippParty:
             *("-error_file", str(self._folder / "errors.log")),
             "-trace_msg",
             *("-message_file", str(self._folder / "messages.log")),
+            *self.flags,
         ]
         if self.calls is not None:
             command += ["-m", str(self.calls)]
@@ -184,6 +187,8 @@ class AgentPhone:
         scenario: Path | None = None,
         pause: timedelta = timedelta(seconds=5),
         limit: timedelta = timedelta(minutes=5),
+        keys: Mapping[str, str] | None = None,
+        flags: tuple[str, ...] = (),
     ) -> None:
         self._port = free_udp_port(address)
         self.credentials = (agent_id, secret)
@@ -205,6 +210,10 @@ class AgentPhone:
             scenario or SCENARIOS / "agent_answers.xml",
             address,
             server,
+            service=agent_id,
+            credentials=(agent_id, secret),
+            keys=keys or {},
+            flags=flags,
             calls=None,
             port=self._port,
             pause=pause,

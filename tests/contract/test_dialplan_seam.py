@@ -96,6 +96,15 @@ def test_variables_are_those_of_the_registry(plan: Dialplan) -> None:
     assert known - used <= {Variable.QUEUESTATUS, Global.DEFAULT_LANGUAGE}
 
 
+@pytest.mark.parametrize("event", ["CC_CALL", "CC_IVR", "CC_EXIT"])
+def test_the_journal_is_told_the_language(plan: Dialplan, event: str) -> None:
+    told = re.findall(rf"CELGenUserEvent\({event},(.*)\)$", plan.text, re.M)
+    # A call that an agent begins has no language.
+    told = [extra for extra in told if "direction=internal" not in extra]
+    assert told
+    assert all(re.search(r"&language=\$\{[^&]+:0:2\}", extra) for extra in told)
+
+
 def test_globals_are_written_by_the_generator() -> None:
     config = SwitchConfig(
         node="n1",
@@ -124,6 +133,31 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
     )
     played |= set(re.findall(r"Set\(CC_REASON=(\w+)\)", plan.text))
     assert played == {str(prompt) for prompt in DialplanPrompt}
+
+
+#: Which module brings an application (`core show application X`); None: Asterisk's core.
+MODULE_OF = {
+    "AGI": "res_agi",
+    "CELGenUserEvent": "app_celgenuserevent",
+    "Dial": "app_dial",
+    "ExecIf": "app_exec",
+    "Gosub": "app_stack",
+    "MixMonitor": "app_mixmonitor",
+    "Playback": "app_playback",
+    "Queue": "app_queue",
+    "Read": "app_read",
+    "Record": "app_record",
+    "Return": "app_stack",
+    **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
+}
+
+
+def test_every_application_has_its_module_loaded(plan: Dialplan) -> None:
+    used = {re.split(r"[(\s]", line, maxsplit=1)[0] for _, _, line in plan.code}
+    assert used <= MODULE_OF.keys(), used - MODULE_OF.keys()
+    loaded = set(re.findall(r"^load = (\w+)\.so", static_files()["modules.conf"], re.MULTILINE))
+    needed = {module for app, module in MODULE_OF.items() if app in used and module}
+    assert needed <= loaded, needed - loaded
 
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:

@@ -7,23 +7,28 @@ module says `pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="sess
 
 from __future__ import annotations
 
+import io
 import tomllib
+import wave
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
+from callcenter.bootstrap.prompts import prompt_library
 from callcenter.platform.postgres import EmbeddedPostgres
+from callcenter.platform.settings import load_settings
 from callcenter.testing.eventually import eventually
 from callcenter.testing.instance import Instance
 from callcenter.testing.sipp_party import SCENARIOS, AgentPhone, SippParty
 
 CITIZEN = "127.0.0.2"
 #: Agent → the address of their phone.
-DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5"}
+DESKS = {"1001": "127.0.0.3", "1002": "127.0.0.4", "1003": "127.0.0.5", "2001": "127.0.0.6"}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -66,6 +71,12 @@ class Scene:
     def __init__(self, hotline: Instance) -> None:
         self.hotline = hotline
         self.began = datetime.now(UTC)
+        #: SIP messages an agent's phone saw, where a scenario keeps them.
+        self.seen_by_the_phone = ""
+
+    def begin_anew(self) -> None:
+        """Calls so far are not the scene's any more."""
+        self.began = datetime.now(UTC)
 
     def citizen(self, scenario: str | Path = "citizen.xml", **options: Any) -> SippParty:
         """A citizen behind the trunk; `scenario` is a shipped one by name, or a file."""
@@ -75,15 +86,22 @@ class Scene:
         return self.hotline.party(path, options.pop("address", CITIZEN), keys=keys, **options)
 
     def agent(
-        self, agent_id: str = "1001", scenario: str = "agent_answers.xml", **options: Any
+        self,
+        agent_id: str = "1001",
+        scenario: str = "agent_answers.xml",
+        *,
+        secret: str | None = None,
+        **options: Any,
     ) -> AgentPhone:
-        """An agent at a registered phone."""
-        phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+        """An agent at a registered phone; `secret`: unless made at the first start."""
+        if secret is None:
+            phones = tomllib.loads((self.hotline.home / "secrets" / "phones.toml").read_text())
+            secret = phones["phones"][agent_id]
         return AgentPhone(
             self.hotline.installation,
             self.hotline.sip,
             agent_id=agent_id,
-            secret=phones["phones"][agent_id],
+            secret=secret,
             address=DESKS[agent_id],
             scenario=SCENARIOS / scenario,
             **options,
@@ -96,10 +114,10 @@ class Scene:
         return items
 
     async def call(self, **wanted: object) -> dict[str, Any]:
-        """The scene's one call, once it has ended and has these values."""
+        """The scene's one inbound call, once it has ended and has these values."""
 
         async def found() -> dict[str, Any]:
-            calls = await self.calls()
+            calls = [call for call in await self.calls() if call["direction"] == "inbound"]
             assert len(calls) == 1, f"{len(calls)} calls"
             call: dict[str, Any] = await self.hotline.get(f"/calls/{calls[0]['call_id']}")
             assert call["state"] == "ended", call["state"]
@@ -133,12 +151,54 @@ class Scene:
         )
         return recording
 
+    async def recordings_of(self, call: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The call's recordings by kind, once all are finished one way or the other."""
+
+        async def finished() -> dict[str, Any]:
+            found = await self.hotline.get("/recordings", call_id=call["call_id"])
+            for recording in found["items"]:
+                assert recording["state"] not in ("recording", "pending"), recording["state"]
+            return {recording["kind"]: recording for recording in found["items"]}
+
+        recordings: dict[str, dict[str, Any]] = await eventually(
+            finished, "the recordings", within=timedelta(seconds=20)
+        )
+        return recordings
+
+    async def rings(self, agent_id: str) -> None:
+        """Wait until the scene's one call has come to an agent's phone."""
+
+        async def ringing() -> bool:
+            return any(leg["agent"] == agent_id for c in await self.calls() for leg in c["legs"])
+
+        await eventually(ringing, f"{agent_id}'s phone rings", within=timedelta(seconds=20))
+
     async def audio_of(self, recording: dict[str, Any]) -> bytes:
         """The recording's file as the API gives it."""
         path = f"/api/v1/recordings/{recording['recording_id']}/audio"
         reply = await self.hotline.client.get(path)
         assert reply.status_code == 200, reply.text
         return reply.content
+
+    async def sound_of(self, recording: dict[str, Any]) -> np.ndarray:
+        """The samples of a finished recording, a column per channel."""
+        assert recording["state"] == "ready", f"{recording['state']}: {recording['reason']}"
+        with wave.open(io.BytesIO(await self.audio_of(recording))) as file:
+            assert file.getframerate() == 8000
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+            return samples.reshape(-1, file.getnchannels()).astype(int)
+
+    async def flow_text(self, node: str, language: str, *, part: str = "say") -> Path:
+        """The audio of what a node of the active version of `main` says."""
+        active = (await self.hotline.get("/ivr/flows/main/active"))["version"]
+        version = await self.hotline.get(f"/ivr/flows/main/versions/{active}")
+        text = version["definition"]["nodes"][node][part][language]
+        settings = load_settings(home=self.hotline.home)
+        return prompt_library(settings, self.hotline.installation).text(text, language)
+
+    def prompt(self, name: str, language: str) -> Path:
+        """The audio of a shipped prompt."""
+        return self.hotline.home / "prompts" / language / f"{name}.wav"
 
     async def timeline(self, call: dict[str, Any]) -> list[str]:
         """The kinds of a call's timeline, in order."""

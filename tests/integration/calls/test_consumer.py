@@ -234,6 +234,10 @@ async def test_an_attended_transfer_takes_the_other_agents_leg_to_the_citizens_c
             ("internal", "PJSIP/1001-00000003", True),
             ("internal", "PJSIP/1002-00000004", True),
         ]
+        unanswered = await connection.scalars(
+            text("SELECT channel FROM call_legs WHERE answered_at IS NULL")
+        )
+        assert list(unanswered) == []
         answered = await connection.scalars(
             text(
                 "SELECT payload->>'agent' FROM outbox JOIN calls ON key = call_id::text"

@@ -61,6 +61,13 @@ def test_a_channel_start_keeps_its_time_to_the_microsecond() -> None:
     assert event.number == "+8613800138000"
 
 
+def test_a_channel_start_is_stored_without_the_number_that_may_be_withheld() -> None:
+    event = parse_line(line(cid_name="王先生"), "CN")
+    assert isinstance(event, ev.ChannelStarted)
+    detail = ev.to_detail(event)
+    assert detail == {"channel": "PJSIP/trunk-00000001", "context": "from-trunk", "exten": "12345"}
+
+
 def test_our_user_event_is_known_by_its_name_in_either_column() -> None:
     extra = f"call={CALL}&direction=inbound&dialled=12345&number=&pres=&source=from"
     assert began(extra).call_id == UUID(CALL)

@@ -1,0 +1,66 @@
+"""An agent passes the citizen on to a colleague: unannounced, or after asking."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Scene
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+#: Two messages at once are too many for SIPp, see the scenarios.
+FLAGS = ("-default_behaviors", "all,-abortunexp")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "attended"),
+    [
+        pytest.param("agent_transfers.xml", False, id="blindly"),
+        pytest.param("agent_transfers_attended.xml", True, id="after_asking"),
+    ],
+)
+async def test_the_citizen_ends_with_the_colleague(
+    scene: Scene, scenario: str, attended: bool
+) -> None:
+    host, port = scene.hotline.sip
+    keys = {"target": "1002", "switch": f"{host}:{port}"}
+    second = timedelta(seconds=1.5)
+    async with (
+        scene.agent("1001", scenario, keys=keys, flags=FLAGS, pause=second),
+        scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=7.5)) as citizen,
+    ):
+        # The colleague comes once the queue has chosen.
+        await scene.rings("1001")
+        async with scene.agent("1002"):
+            result = await citizen.result()
+    assert result.ok, str(result)
+
+    call = await scene.call(disposition="answered", agent="1001", hangup_by="caller")
+    found = await scene.hotline.get(f"/calls/{call['call_id']}/timeline")
+    passed_on = [item for item in found["items"] if item["kind"] == "call_transferred"]
+    assert len(passed_on) == 1, found
+    assert ("after asking" in passed_on[0]["detail"]) == attended
+    answered = [item["detail"] for item in found["items"] if item["kind"] == "agent_answered"]
+    assert "1001" in answered[0]
+    assert "1002" in answered[-1]
+    legs = {leg["agent"]: leg for leg in call["legs"] if leg["role"] == "agent"}
+    assert set(legs) == {"1001", "1002"}
+    assert legs["1002"]["answered_at"]
+    ends = {agent: datetime.fromisoformat(leg["ended_at"]) for agent, leg in legs.items()}
+    assert ends["1001"] < ends["1002"], "the colleague stayed"
+    assert await scene.case_of(call)
+
+    recording = await scene.recording_of(call)
+    sound = await scene.sound_of(recording)
+    talked = datetime.fromisoformat(call["ended_at"]) - datetime.fromisoformat(
+        call["agent_answered_at"]
+    )
+    # One file from the first agent's word to the citizen's goodbye; ringing in between may lack.
+    assert len(sound) / 8000 > talked.total_seconds() - 3
+    thirds = [abs(part).mean(axis=0) for part in (sound[:8000], sound[-8000:])]
+    assert min(part.min() for part in thirds) > 100, "both ends: agent and citizen are heard"
