@@ -149,7 +149,7 @@ async def test_an_asserted_number_counts_from_the_trunk_alone(
     trunk: Trunk, scene: Scene, folder: Path
 ) -> None:
     hotline = trunk.hotline
-    for name in ("stranger", "trunk", "hotline"):
+    for name in ("stranger", "trunk"):
         stranger = hotline.party(
             folder / "stranger_asserts.xml", "127.0.0.9", keys={"claimed": name}
         )
@@ -172,6 +172,19 @@ async def test_an_asserted_number_counts_from_the_trunk_alone(
     call = await scene.call(direction="internal")
     assert call["caller_number"] in (None, "1001")
     assert call["caller_number_source"] != "pai"
+
+
+@pytest.mark.parametrize("trunk", [TLS], indirect=True, ids=str)
+async def test_media_in_the_clear_is_refused_where_srtp_is_wanted(
+    trunk: Trunk, scene: Scene
+) -> None:
+    await trunk.provider.call("alaw-rfc4733@registered", "silent", talk=1)
+
+    def was_refused() -> bool:
+        return "SIP/2.0 488" in trunk.provider.log
+
+    await eventually(was_refused, "488")
+    assert await scene.calls() == []
 
 
 @pytest.mark.parametrize("trunk", [UDP], indirect=True, ids=str)
