@@ -85,6 +85,8 @@ class CallOut(Schema):
     agent: str | None
     case_number: str | None
     recordings: list[CallRecordingOut]
+    ivr_flow: str | None
+    ivr_version: int | None
     ivr_path: list[PathStepOut]
     legs: list[LegOut]
 

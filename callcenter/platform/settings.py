@@ -169,6 +169,13 @@ class Settings(BaseSettings):
             raise ValueError("write first-last with 1024 ≤ first < last ≤ 65535")
         return value
 
+    @field_validator("trunk_host")
+    @classmethod
+    def _host_with_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_host(value, 5060)
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.trunk_register and not (
@@ -247,6 +254,15 @@ def parse_bind(value: str) -> tuple[str, int]:
         raise ValueError("write address:port, for example 127.0.0.1:5060")
     ip_address(host)
     return host, int(port)
+
+
+def parse_host(value: str, default_port: int) -> tuple[str, int]:
+    """`host`, `host:port` or `[IPv6]:port` as a pair. Raises ValueError with the rule."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::(\d{1,5}))?", value)
+    port = int(match[3]) if match and match[3] else default_port
+    if not match or not 1 <= port <= 65535:
+        raise ValueError("write host or host:port, for example sip.example.net:5060")
+    return match[1] or match[2], port
 
 
 def load_settings(**overrides: object) -> Settings:

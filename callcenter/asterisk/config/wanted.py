@@ -24,7 +24,7 @@ from callcenter.asterisk.config.model import (
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.install import Installation
 from callcenter.lines.tables import lines
-from callcenter.platform.settings import Settings, parse_bind
+from callcenter.platform.settings import Settings, parse_bind, parse_host
 from callcenter.queues.tables import queue_members, queues
 
 #: File name of the AMI password below `<HOME>/secrets`.
@@ -126,12 +126,16 @@ def _tls(settings: Settings) -> TlsConfig | None:
 
 
 def _trunk(settings: Settings) -> TrunkConfig:
-    host, _, port = (settings.trunk_host or "").partition(":")
+    default_port = 5061 if settings.trunk_transport == "tls" else 5060
+    host: str | None = None
+    port = default_port
+    if settings.trunk_host is not None:
+        host, port = parse_host(settings.trunk_host, default_port)
     password = settings.trunk_password
     return TrunkConfig(
         addresses=tuple(str(address) for address in settings.trunk_addresses),
-        host=host or None,
-        port=int(port) if port else (5061 if settings.trunk_transport == "tls" else 5060),
+        host=host,
+        port=port,
         options=settings.trunk_options,
         username=settings.trunk_username,
         password=password.get_secret_value() if password is not None else None,

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -127,7 +128,7 @@ class Provider:
         *,
         caller: str = "13800138000",
         pres: str = "allowed",
-        talk: int = 3,
+        talk: int = 2,
     ) -> None:
         """A citizen calls: `way` is `<endpoint>@<registered or static>`, `keys` of [keys]."""
         for name, value in {"CALLER": caller, "PRES": pres, "TALK": str(talk)}.items():
@@ -191,6 +192,7 @@ async def trunk_of(route: Route, folder: Path) -> AsyncIterator[Trunk]:
     provider = Provider(hotline.installation, folder / "provider", hotline.sip)
     settings = {
         "TRUNK_HOST": f"{ADDRESS}:{provider.tls_port if route.tls else provider.sip_port}",
+        "AGI_PROCESSES": "1",
         **route.settings,
     }
     if route.registers:
@@ -209,7 +211,11 @@ async def trunk_of(route: Route, folder: Path) -> AsyncIterator[Trunk]:
             "TLS_CA": str(its),
         }
     hotline.extra = settings
-    async with provider, hotline:
+    async with AsyncExitStack() as stack:
+        # At once: the provider has booted long before ours registers.
+        await asyncio.gather(
+            stack.enter_async_context(provider), stack.enter_async_context(hotline)
+        )
         yield Trunk(route, hotline, provider)
 
 
@@ -226,3 +232,15 @@ async def trunk(
 def hotline(trunk: Trunk) -> Instance:
     """What the frame of the scenarios works with."""
     return trunk.hotline
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one route in a row: pytest's own order goes by a parameter's place in its list, and
+    would start some instances twice."""
+    here = Path(__file__).parent
+    places = [place for place, item in enumerate(items) if item.path.parent == here]
+    ours = [item for item in items if item.path.parent == here]
+    ours.sort(key=lambda item: item.callspec.params["trunk"].name)  # type: ignore[attr-defined]
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item

@@ -45,6 +45,10 @@ async def test_the_number_is_nowhere(scene: Scene, database_server: EmbeddedPost
         assert DIGITS not in str(told)
     assert await tables_with(database_server, DIGITS) == []
 
+    logs = scene.hotline.home / "asterisk" / "log"
+    for name in ("queue_log", "cdr-csv/Master.csv", "messages"):
+        assert DIGITS not in (logs / name).read_text("utf-8", "replace"), name
+
 
 async def test_a_number_that_is_shown_would_have_been_found(
     scene: Scene, database_server: EmbeddedPostgres

@@ -58,6 +58,8 @@ CONTRACT = {
     "agent",
     "case_number",
     "recordings",
+    "ivr_flow",
+    "ivr_version",
     "ivr_path",
     "caller_withheld",
     "direction",

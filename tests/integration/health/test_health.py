@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, insert, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from callcenter.bootstrap.ready import is_ready
 from callcenter.cases.service import CaseService
 from callcenter.health.api import router
-from callcenter.health.checks import all_checks, disk_check
+from callcenter.health.checks import TrunkWanted, all_checks, disk_check
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.tables import ivr_flows
 from callcenter.lines.tables import lines
@@ -336,3 +337,49 @@ async def test_a_database_that_hangs_does_not_hang_the_scrape(
         async with asyncio.timeout(3):
             assert b'callcenter_up{part="database"} 0.0' in await metrics.scrape()
     assert b'callcenter_up{part="database"} 1.0' in await Metrics(database, clock).scrape()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "contact", "registration", "told"),
+    [
+        ((True, True), "Reachable", "Registered", None),
+        ((True, True), "Unreachable", "Registered", "OPTIONS: Unreachable"),
+        ((True, True), "Reachable", "Rejected", "registration: Rejected"),
+        ((True, True), "Reachable", "Unregistered", "registration: Unregistered"),
+        ((True, True), "", "", "registration: not reported, OPTIONS: not reported"),
+        ((True, False), "Reachable", "", None),
+        ((True, False), "Unknown", "", "OPTIONS: Unknown"),
+        ((False, True), "NonQualified", "Registered", None),
+        ((False, True), "NonQualified", "Rejected", "registration: Rejected"),
+    ],
+)
+async def test_the_trunk_is_told_as_it_is_watched(
+    database: Database,
+    clock: FixedClock,
+    tmp_path: Path,
+    wanted: tuple[bool, bool],
+    contact: str,
+    registration: str,
+    told: str | None,
+) -> None:
+    trunk = TrunkWanted(options=wanted[0], registers=wanted[1])
+    checks = all_checks(database, clock, node="node1", recordings=tmp_path, trunk=trunk)
+    await report(database, clock(), trunk={"contact": contact, "registration": registration})
+    async with client_of(dict(checks), database, clock) as client:
+        bad = await bad_checks(client)
+    assert set(bad) == ({"trunk"} if told else set())
+    if told:
+        assert told in bad["trunk"]["detail"]
+
+
+async def test_the_start_does_not_wait_for_the_provider(
+    database: Database, clock: FixedClock, tmp_path: Path
+) -> None:
+    trunk = TrunkWanted(options=True, registers=True)
+    checks = all_checks(database, clock, node="node1", recordings=tmp_path, trunk=trunk)
+    away = {"contact": "Unreachable", "registration": "Unregistered"}
+    async with client_of(dict(checks), database, clock) as client:
+        assert not await is_ready(client)  # the node has not reported
+        await report(database, clock(), trunk=away)
+        assert set(await bad_checks(client)) == {"trunk"}
+        assert await is_ready(client)

@@ -192,6 +192,57 @@ class TestSip:
         assert transport["bind"] == "127.0.0.1:5061"
         assert transport["verify_server"] == "yes"
 
+    def test_the_registration_never_ends_for_good(self) -> None:
+        """By default any 4xx but a few (404 of a provider under repair) ends it until a reload."""
+        trunk = TrunkConfig(host="sip.example", username="u", password="p", register=True)
+        text = render(switch(trunk=trunk))["pjsip_trunk.conf"]
+        registration = settings(text, "trunk", "registration")
+        assert registration["fatal_retry_interval"] == "300"
+        assert registration["auth_rejection_permanent"] == "no"
+        assert int(registration["max_retries"]) > 10**6
+        assert registration["max_random_initial_delay"] == "1"
+        assert int(registration["expiration"]) <= 300
+
+    def test_what_the_provider_dials_reaches_the_first_line(self) -> None:
+        trunk = TrunkConfig(
+            host="sip.example",
+            username="u",
+            password="p",
+            register=True,
+            contact_user="s0-hotline",
+        )
+        files = render(switch(trunk=trunk))
+        registration = settings(files["pjsip_trunk.conf"], "trunk", "registration")
+        assert registration["contact_user"] == "s0-hotline"
+        assert "exten = s0-hotline,1,Goto(from-trunk,12345,1)\n" in files["extensions_lines.conf"]
+
+    def test_a_line_as_contact_user_is_no_second_door(self) -> None:
+        files = render(switch(trunk=TrunkConfig(contact_user="12346")))
+        assert files["extensions_lines.conf"].count("exten = 12346,1,") == 1
+
+    @pytest.mark.parametrize("contact", ["s", "_X.", "a,b", "a;b", "${X}", "a\nb", "-1", ""])
+    def test_a_contact_user_that_is_no_plain_extension_is_refused(self, contact: str) -> None:
+        with pytest.raises(BadConfiguration, match=r"trunk\.contact_user"):
+            render(switch(trunk=TrunkConfig(contact_user=contact)))
+
+    def test_keys_in_band_leave_the_codecs_asterisk_finds_tones_in(self) -> None:
+        """Tried on 22.10: `Can only do DSP on signed-linear, alaw or ulaw frames`."""
+        text = render(switch(trunk=TrunkConfig(dtmf_mode="inband")))["pjsip_trunk.conf"]
+        assert settings(text, "trunk")["allow"] == "alaw,ulaw"
+        with pytest.raises(BadConfiguration, match=r"trunk\.codecs"):
+            render(switch(trunk=TrunkConfig(dtmf_mode="inband", codecs=("opus",))))
+
+    def test_a_provider_that_never_answers_options_is_not_asked(self) -> None:
+        trunk = TrunkConfig(host="sip.example", options=False)
+        text = render(switch(trunk=trunk))["pjsip_trunk.conf"]
+        assert settings(text, "trunk", "aor")["qualify_frequency"] == "0"
+
+    def test_tls_listens_where_it_is_told(self) -> None:
+        tls = TlsConfig(Path("/c.pem"), Path("/k.pem"), port=5071, host="192.0.2.1")
+        text = render(switch(tls=tls))["pjsip_transports.conf"]
+        assert settings(text, "transport-tls")["bind"] == "192.0.2.1:5071"
+        assert settings(text, "transport-udp")["bind"] == "127.0.0.1:5060"
+
     def test_agents_have_a_digest_and_no_password(self) -> None:
         text = render(switch())["pjsip_agents.conf"]
         auth = settings(text, "1001", "auth")

@@ -88,10 +88,13 @@ def test_a_refusal_names_the_setting_and_the_rule(load, name: str, value: str, r
             {"TRUNK_SRTP": "true", "TRUNK_TRANSPORT": "tcp"},
             "TRUNK_SRTP needs TRUNK_TRANSPORT=tls",
         ),
-        ({"TRUNK_REGISTER": "true"}, "TRUNK_REGISTER needs TRUNK_HOST and TRUNK_USERNAME"),
+        (
+            {"TRUNK_REGISTER": "true"},
+            "TRUNK_REGISTER needs TRUNK_HOST, TRUNK_USERNAME and TRUNK_PASSWORD",
+        ),
         (
             {"TRUNK_REGISTER": "true", "TRUNK_HOST": "sip.example"},
-            "TRUNK_REGISTER needs TRUNK_HOST and TRUNK_USERNAME",
+            "TRUNK_REGISTER needs TRUNK_HOST, TRUNK_USERNAME and TRUNK_PASSWORD",
         ),
         (
             {"SIP_TLS_BIND": "127.0.0.1:5061"},
