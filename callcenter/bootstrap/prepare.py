@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from callcenter.ivr.service import FlowService
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
+from callcenter.platform.files import put_whole
 from callcenter.platform.migrate import upgrade
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
@@ -110,10 +110,4 @@ class PhoneSecrets:
         text = "# Passwords of the agents' phones made at the first start.\n[phones]\n" + "".join(
             f'{agent} = "{password}"\n' for agent, password in sorted(self._known.items())
         )
-        temporary = self._path.with_suffix(".new")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        put_whole(self._path, text.encode())

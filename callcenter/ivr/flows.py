@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -26,6 +24,7 @@ from callcenter.ivr.store import LineRule
 from callcenter.platform.db import Database
 from callcenter.platform.deadline import at_most
 from callcenter.platform.errors import HotlineError
+from callcenter.platform.files import put_whole
 from callcenter.platform.news import listen
 
 #: How long a caller may wait for the database before the last known menu is taken.
@@ -152,7 +151,8 @@ class FlowCache:
         if text == self._written:
             return
         try:
-            await asyncio.to_thread(_write, self._file, text)
+            # Several `agi` processes share the file.
+            await asyncio.to_thread(put_whole, self._file, text.encode())
         except OSError as exc:
             log.error("cannot keep the last known menus in %s: %s", self._file, exc.strerror)
         else:
@@ -175,18 +175,3 @@ class FlowCache:
         self._rules = {rule.number: rule for rule in rules}
         self._flows = flows
         return True
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all: several `agi` processes share the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from callcenter.platform.errors import NotFound, Unavailable
+from callcenter.platform.files import put_whole
 from callcenter.prompts.audio import BadAudio, Measured, measure, to_telephone
 from callcenter.prompts.speech import Speech
 
@@ -133,19 +132,7 @@ def measure_file(path: Path) -> Measured:
 
 def store_atomically(path: Path, sound: bytes) -> None:
     """Put a file in its place whole: a call that plays the old one goes on with it. Blocking."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(sound)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary = Path(name)
-        temporary.chmod(0o644)  # Asterisk may run as another user
-        temporary.replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    put_whole(path, sound, mode=0o644)  # Asterisk may run as another user
 
 
 def _store(path: Path, sound: bytes) -> None:
