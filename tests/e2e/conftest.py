@@ -62,7 +62,7 @@ async def _nothing_is_left(hotline: Instance) -> AsyncIterator[None]:
     async def no_channel() -> bool:
         return await hotline.channels() == 0
 
-    await eventually(no_channel, "no channel is left in Asterisk", within=timedelta(seconds=10))
+    await eventually(no_channel, "no channel is left in Asterisk", within=timedelta(seconds=20))
 
 
 class Scene:
@@ -114,7 +114,7 @@ class Scene:
         return items
 
     async def call(
-        self, within: timedelta = timedelta(seconds=15), **wanted: object
+        self, within: timedelta = timedelta(seconds=30), **wanted: object
     ) -> dict[str, Any]:
         """The scene's one inbound call (of this `caller_number`), ended and with these values."""
         caller = wanted.get("caller_number")
@@ -149,7 +149,7 @@ class Scene:
             return recording
 
         recording: dict[str, Any] = await eventually(
-            finished, "the recording", within=timedelta(seconds=20)
+            finished, "the recording", within=timedelta(seconds=30)
         )
         return recording
 
@@ -163,7 +163,7 @@ class Scene:
             return {recording["kind"]: recording for recording in found["items"]}
 
         recordings: dict[str, dict[str, Any]] = await eventually(
-            finished, "the recordings", within=timedelta(seconds=20)
+            finished, "the recordings", within=timedelta(seconds=30)
         )
         return recordings
 

@@ -172,7 +172,7 @@ async def test_an_asserted_number_counts_from_the_trunk_alone(
         assert call["state"] == "ended"
         return call
 
-    call = await eventually(is_recorded, "the agent's call", within=timedelta(seconds=15))
+    call = await eventually(is_recorded, "the agent's call", within=timedelta(seconds=30))
     assert call["direction"] == "internal"
     assert call["caller_number"] in (None, "1001")
     assert call["caller_number_source"] != "pai"
@@ -187,7 +187,7 @@ async def test_media_in_the_clear_is_refused_where_srtp_is_wanted(
     def was_refused() -> bool:
         return "SIP/2.0 488" in trunk.provider.log
 
-    await eventually(was_refused, "488")
+    await eventually(was_refused, "488", within=timedelta(seconds=20))
     assert await scene.calls() == []
 
 
@@ -211,7 +211,7 @@ async def test_a_provider_that_goes_is_reported_and_one_that_forgot_us_is_told_a
 
     assert (await check())["detail"] == "registration: Registered, OPTIONS: Reachable"
     await provider.stop()
-    within = timedelta(seconds=15)
+    within = timedelta(seconds=45)
     await eventually(lambda: asked_says("Unavail"), "the trunk is Unavail", within=within)
 
     async def is_reported() -> bool:
