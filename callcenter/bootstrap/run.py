@@ -102,7 +102,7 @@ async def _serve(
         try:
             with progress.step("Asterisk, agi, node, api, worker"):
                 # First those a caller needs: on a small machine each start costs a second of it.
-                later = {name for name in supervised if name in ("worker", "agi-2")}
+                later = set(supervised) - {"asterisk", "agi-1", "node", "api"}
                 for name, process in supervised.items():
                     if name not in later:
                         await process.start()

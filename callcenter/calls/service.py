@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +21,7 @@ from callcenter.calls.timeline import TimelineItem, timeline
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField, NotFound
 
-__all__ = ["CallFilter", "CallSeed", "CallService", "NoSuchCall", "note_language", "remember_call"]
+__all__ = ["CallFilter", "CallSeed", "CallService", "NoSuchCall", "remember_call"]
 
 
 class NoSuchCall(NotFound):
@@ -62,13 +61,6 @@ async def remember_call(connection: AsyncConnection, seed: CallSeed) -> None:
     Does nothing where the journal, or an earlier attempt, was there first.
     """
     await connection.execute(insert(calls).values(seed_row(seed)).on_conflict_do_nothing())
-
-
-async def note_language(connection: AsyncConnection, call_id: UUID, language: str) -> None:
-    """The caller chose a language; the journal does not tell it."""
-    await connection.execute(
-        update(calls).where(calls.c.call_id == call_id).values(language=language)
-    )
 
 
 class CallService:

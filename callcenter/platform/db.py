@@ -42,7 +42,8 @@ class DatabaseUnavailable(Unavailable):
 _AWAY = ("08", "53", "57")
 
 
-def _is_away(error: BaseException) -> bool:
+def is_away(error: BaseException) -> bool:
+    """Whether a driver's error means that the server is away, not that it refused something."""
     if isinstance(error, PoolTimeout | InterfaceError | OSError | TimeoutError):
         return True
     if isinstance(error, DBAPIError):
@@ -109,7 +110,7 @@ class Database:
             async with self.engine.begin() as connection:
                 yield connection
         except Exception as exc:
-            if _is_away(exc):
+            if is_away(exc):
                 raise DatabaseUnavailable from exc
             raise
 

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from callcenter.platform.db import Database
+from callcenter.platform.db import Database, DatabaseUnavailable, is_away
 from callcenter.platform.errors import Misconfigured
 
 
@@ -37,9 +37,17 @@ def newest_revision() -> str:
 
 
 async def upgrade(url: URL) -> None:
-    """Run every migration that is missing. Safe to call from several processes at once."""
-    # env.py runs an event loop of its own, so it needs a thread without one.
-    await asyncio.to_thread(command.upgrade, _configuration(url), "head")
+    """Run every migration that is missing. Safe to call from several processes at once.
+
+    Raises `DatabaseUnavailable`.
+    """
+    try:
+        # env.py runs an event loop of its own, so it needs a thread without one.
+        await asyncio.to_thread(command.upgrade, _configuration(url), "head")
+    except Exception as exc:
+        if is_away(exc):
+            raise DatabaseUnavailable from exc
+        raise
 
 
 async def current_revision(database: Database) -> str | None:

@@ -168,6 +168,7 @@ class SwitchConfig:
     ami_port: int = 5038
     agi_port: int = 4573
     http_port: int | None = None
+    http_host: str = "127.0.0.1"
     rtp_range: tuple[int, int] = (10000, 10999)
     tls: TlsConfig | None = None
     #: Our address as the provider sees it, behind NAT; with the networks that are not behind it.

@@ -125,8 +125,7 @@ def _http(config: SwitchConfig) -> str:
     if config.http_port is None:
         return GENERATED + "enabled = no\n"
     return (
-        GENERATED
-        + f"enabled = yes\nbindaddr = {config.sip_bind.host}\nbindport = {config.http_port}\n"
+        GENERATED + f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
     )
 
 

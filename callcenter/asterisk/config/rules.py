@@ -87,6 +87,7 @@ def _check_paths(config: SwitchConfig) -> None:
 
 def _check_ports(config: SwitchConfig) -> None:
     _host("sip_bind", config.sip_bind.host)
+    _host("http_host", config.http_host)
     if config.tls is not None and config.tls.host is not None:
         _host("tls.host", config.tls.host)
     ports = {"sip_bind": config.sip_bind.port, "ami_port": config.ami_port}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -79,9 +79,7 @@ async def read_wanted(
         sip_bind=Address(*settings.sip_address),
         ami_port=settings.ami_port,
         agi_port=settings.agi_port,
-        http_port=parse_bind(settings.asterisk_http_bind)[1]
-        if settings.asterisk_http_bind
-        else None,
+        **_http(settings),
         rtp_range=(int(low), int(high)),
         tls=_tls(settings),
         external_address=settings.external_address,
@@ -108,6 +106,13 @@ async def read_wanted(
         max_call_seconds=int(settings.max_call.total_seconds()),
     )
     return Wanted(config, {row.number: row.version for row in line_rows})
+
+
+def _http(settings: Settings) -> dict[str, Any]:
+    if not settings.asterisk_http_bind:
+        return {}
+    host, port = parse_bind(settings.asterisk_http_bind)
+    return {"http_host": host, "http_port": port}
 
 
 def _tls(settings: Settings) -> TlsConfig | None:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.calls.book import derived_call_id
 from callcenter.calls.consumer import JournalConsumer, PlaceLost
 from callcenter.calls.facts import CallEnded, Fact
-from callcenter.calls.service import CallSeed, note_language, remember_call
+from callcenter.calls.service import CallSeed, remember_call
 from callcenter.calls.tables import call_events, calls, journal_positions, journal_rejects
 from callcenter.calls.tail import JournalReader
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -293,11 +293,11 @@ async def test_a_row_the_flow_remembered_first_becomes_the_journals_call(
         line="12345",
         caller_number="+8613800138000",
         started_at=NOW,
+        language="en",
     )
     async with database.transaction() as connection:
         await remember_call(connection, seed)
         await remember_call(connection, seed)
-        await note_language(connection, ANSWERED, "en")
     assert (await row_of(database, ANSWERED))["state"] == "in_menu"
     write(journal, (JOURNALS / "answered_call.csv").read_bytes())
     await drain(consumer(database, journal))

@@ -293,6 +293,13 @@ class TestQueuesAndDialplan:
         assert "bindport = 8088" in files["http_listen.conf"]
         assert settings(files["pjsip_transports.conf"], "transport-ws")["protocol"] == "ws"
 
+    def test_http_listens_where_it_was_told_to_and_not_where_sip_does(self) -> None:
+        public = Address("192.0.2.10", 5060)
+        there = render(switch(sip_bind=public, http_port=8088))["http_listen.conf"]
+        assert "bindaddr = 127.0.0.1" in there
+        there = render(switch(http_port=8088, http_host="192.0.2.11"))["http_listen.conf"]
+        assert "bindaddr = 192.0.2.11" in there
+
 
 class TestFiles:
     def test_render_is_pure(self) -> None:
