@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from importlib import import_module
 
-ROOMS = ("access", "agents", "calls", "cases", "ivr", "lines", "queues", "recordings", "switch")
+ROOMS = (
+    "access",
+    "agents",
+    "calls",
+    "cases",
+    "channels",
+    "ivr",
+    "knowledge",
+    "lines",
+    "prompts",
+    "queues",
+    "recordings",
+    "schedules",
+    "switch",
+)
 
 
 def import_all_tables() -> None:

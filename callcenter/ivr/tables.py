@@ -5,7 +5,17 @@ Definitions are `json`, not `jsonb`: nodes and keys stay in the order they were 
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSON
 
 from callcenter.platform.db import Moment, metadata
@@ -38,4 +48,23 @@ ivr_versions = Table(
     Column("comment", Text, nullable=False),
     Column("published_at", Moment, nullable=False),
     Column("published_by", Text, nullable=False),
+)
+
+#: What drafts (version 0) and versions name outside themselves: for "who uses it".
+ivr_references = Table(
+    "ivr_references",
+    metadata,
+    Column("flow", ForeignKey("ivr_flows.name"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Index("ix_ivr_references_kind_name", "kind", "name"),
+)
+
+#: One row, raised by triggers with whatever the next caller may hear.
+ivr_stamp = Table(
+    "ivr_stamp",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    Column("stamp", BigInteger, nullable=False, server_default="1"),
 )

@@ -6,7 +6,7 @@ import asyncio
 from importlib.util import find_spec
 from pathlib import Path
 
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -59,3 +59,14 @@ async def current_revision(database: Database) -> str | None:
             text("SELECT version_num FROM alembic_version")
         )
         return revision
+
+
+def run_script(file: Path) -> None:
+    """Inside a migration: run the statements of a .sql file, parted by lines of `-- ----`.
+
+    asyncpg prepares one statement at a time.
+    """
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    for statement in file.read_text("utf-8").split("\n-- ----\n"):
+        if any(line and not line.startswith("--") for line in statement.splitlines()):
+            op.execute(statement)

@@ -1,0 +1,3 @@
+"""Messages and faxes, in and out."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Opening hours and the work calendar."""
+
+from __future__ import annotations

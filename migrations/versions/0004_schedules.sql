@@ -1,0 +1,1 @@
+-- Opening hours and the work calendar. Statements are parted by "-- ----" lines.

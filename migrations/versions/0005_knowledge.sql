@@ -1,0 +1,1 @@
+-- Articles. Statements are parted by "-- ----" lines.

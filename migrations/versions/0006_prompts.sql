@@ -1,0 +1,1 @@
+-- The prompt library. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- Messages to be worked off. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- Fax documents and deliveries. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- What a line does at its door. Statements are parted by "-- ----" lines.

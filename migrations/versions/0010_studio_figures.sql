@@ -1,0 +1,1 @@
+-- Figures of flows, callbacks. Statements are parted by "-- ----" lines.
