@@ -18,8 +18,9 @@ from pydantic import Field
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.ivr.check import Code, Severity
-from callcenter.ivr.model import Flow, InvalidFlow, Title
+from callcenter.ivr.model import Flow, InvalidFlow
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.spoken import Title
 from callcenter.ivr.store import FlowRow, VersionRow
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
 from callcenter.ivr.check import Finding, Surroundings, check, errors_in
-from callcenter.ivr.model import Flow, parse_flow, texts_of
+from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
 from callcenter.ivr.store import FlowRow, VersionRow
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -123,7 +123,8 @@ class FlowService:
         Raises `InvalidFlow` when it cannot be read as a flow, `Stale` when somebody edited it after
         `based_on` (None: any version), `NoSuchFlow`.
         """
-        definition = parse_flow(document).as_json()
+        flow = parse_flow(document)
+        definition = flow.as_json()
         async with self._database.transaction() as connection:
             current = await store.draft_of(connection, name, for_update=True)
             if current is None:
@@ -131,6 +132,7 @@ class FlowService:
             if based_on is not None and based_on != current.version:
                 raise Stale
             version = await store.set_draft(connection, name, definition, by, self._clock())
+            await store.remember_references(connection, name, 0, names_outside(flow))
         return DraftRead(definition, version)
 
     async def check_draft(self, name: str) -> list[Finding]:
@@ -158,6 +160,7 @@ class FlowService:
             number = await store.add_version(
                 connection, name, flow.as_json(), comment=comment, by=by, at=now
             )
+            await store.remember_references(connection, name, number, names_outside(flow))
             await store.activate(connection, name, number)
             await announce(connection, "flow", name)
             version = await store.version_of(connection, name, number)
