@@ -28,6 +28,8 @@ from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio.api import router as studio_router
+from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
@@ -56,7 +58,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock)
+    studio = StudioService(database, flows, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -67,6 +71,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
+        studio_router(studio, flows, guard, clock),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
