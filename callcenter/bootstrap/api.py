@@ -40,6 +40,8 @@ from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
 from callcenter.queues.api import router as queues_router
+from callcenter.queues.callbacks.api import router as callbacks_router
+from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
@@ -74,6 +76,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         studio_router(studio, flows, guard, clock),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
+        callbacks_router(CallbackService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)
