@@ -40,7 +40,7 @@ class Hours:
 
     `reason`: the exception's, or the name of the day. `holiday`: by the work calendar the day of
     that moment is a public holiday, whatever decided. `next_change_at`: when `open` changes next
-    (UTC); None where it does not within HORIZON.
+    (UTC); None where it does not within the time that was looked ahead.
     """
 
     open: bool
@@ -62,8 +62,13 @@ class _DayRule:
     reason: str | None
 
 
-def state_at(schedule: ScheduleEdit, calendar: WorkCalendar, at: datetime) -> Hours:
+def state_at(
+    schedule: ScheduleEdit, calendar: WorkCalendar, at: datetime, *, ahead: timedelta = HORIZON
+) -> Hours:
     """What `schedule` says at `at` (aware; years FIRST_YEAR to LAST_YEAR).
+
+    The next change is looked for as far as `ahead`: up to 4 ms of CPU where nothing changes for 400
+    days; with 0, it is not looked for.
 
     In a year the calendar has no data for, a schedule that follows it keeps its weekly hours and
     `alarm` is set: a caller is let through to agents who may be away, rather than turned away from
@@ -87,7 +92,7 @@ def state_at(schedule: ScheduleEdit, calendar: WorkCalendar, at: datetime) -> Ho
         why=now.why,
         reason=now.reason,
         holiday=listed is not None and listed.kind is DayKind.HOLIDAY,
-        next_change_at=_next_change(schedule, calendar, zone, at, today),
+        next_change_at=_next_change(schedule, calendar, zone, at, today, ahead) if ahead else None,
     )
 
 
@@ -112,15 +117,20 @@ def _contains(rule: _DayRule, day: date, zone: tzinfo, at: datetime) -> bool:
 
 
 def _next_change(
-    schedule: ScheduleEdit, calendar: WorkCalendar, zone: tzinfo, at: datetime, today: date
+    schedule: ScheduleEdit,
+    calendar: WorkCalendar,
+    zone: tzinfo,
+    at: datetime,
+    today: date,
+    ahead: timedelta,
 ) -> datetime | None:
     if schedule.never_changes:
         return None
-    limit = at + HORIZON
+    limit = at + ahead
     reach: datetime | None = None  # the end, as far as it is known, of what is open at `at`
     # Openings come by their start: each day's begin before the next day's.
-    for ahead in range(-1, HORIZON.days + 2):
-        day = today + ahead * _ONE_DAY
+    for n in range(-1, ahead.days + 3):
+        day = today + n * _ONE_DAY
         for start, end in _openings(_rule_of(schedule, calendar, day), day, zone):
             if end <= at:
                 continue

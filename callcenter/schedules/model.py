@@ -4,8 +4,8 @@
      "hours": {"monday": ["09:00-12:00", "13:30-17:00"], …}, "follow_work_calendar": true,
      "exceptions": [{"date_from": "2026-12-24", "date_to": "2026-12-24", "reason": "…"}]}
 
-`hours.py` says whether it is open at a moment. A schedule is frozen: calls in progress share it. Make
-another by parsing anew; `model_copy` would carry over what the first one has computed of its fields.
+`hours.py` says whether it is open at a moment. A schedule is frozen: calls in progress share it.
+Make another by parsing anew: `model_copy` would carry over what the first has computed.
 """
 
 from __future__ import annotations
