@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Path as InPath
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -33,6 +34,15 @@ from callcenter.schedules.store import ScheduleRow, Source
 from callcenter.schedules.work_calendar import FIRST_YEAR, LAST_YEAR, MAX_NAME, DayKind, NamedDay
 
 _DATE: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+
+class _DateShaped(StringConvertor):
+    """So that `/work-calendar/years` is no day, whatever the method."""
+
+    regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
+register_url_convertor("date_shaped", _DateShaped())
 
 Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 DayInPath = Annotated[
@@ -242,7 +252,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
         """The year is not known in full: an alarm until it is loaded again. Its days stay."""
         await service.remove_year(year)
 
-    @routes.get("/{date}")
+    @routes.get("/{date:date_shaped}")
     async def read_day(
         day: DayInPath, response: Response, _who: Principal = Depends(guard.agent)
     ) -> DayView:
@@ -250,7 +260,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
         set_etag(response, row.version)
         return DayView.model_validate(row)
 
-    @routes.put("/{date}")
+    @routes.put("/{date:date_shaped}")
     async def set_day(
         day: DayInPath,
         body: DayFields,
@@ -268,7 +278,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
         set_etag(response, row.version)
         return DayView.model_validate(row)
 
-    @routes.delete("/{date}", status_code=204, response_model=None)
+    @routes.delete("/{date:date_shaped}", status_code=204, response_model=None)
     async def remove_day(
         day: DayInPath,
         if_match: IfMatch = None,
