@@ -80,8 +80,8 @@ class StateView(Schema):
 
     `why`: the rule that decided; `reason`: the exception's, or the name of the day. `holiday`: the
     day is a public holiday by the work calendar, whatever decided. `next_change_at`: when `open`
-    changes next, null if not within 400 days. `alarm`: the work calendar has no data for that year,
-    so the weekly hours hold.
+    changes next; null if not within 400 days, or if that depends on a year without data. `alarm`:
+    the work calendar has no data for that year, so the weekly hours hold.
     """
 
     at: datetime

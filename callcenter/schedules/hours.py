@@ -40,7 +40,8 @@ class Hours:
 
     `reason`: the exception's, or the name of the day. `holiday`: by the work calendar the day of
     that moment is a public holiday, whatever decided. `next_change_at`: when `open` changes next
-    (UTC); None where it does not within the time that was looked ahead.
+    (UTC); None where it does not within the time that was looked ahead, or where that depends on a
+    day the work calendar has no data for: it may be told to callers.
     """
 
     open: bool
@@ -131,7 +132,13 @@ def _next_change(
     # Openings come by their start: each day's begin before the next day's.
     for n in range(-1, ahead.days + 3):
         day = today + n * _ONE_DAY
-        for start, end in _openings(_rule_of(schedule, calendar, day), day, zone):
+        rule = _rule_of(schedule, calendar, day)
+        if n >= 0 and rule.why is Why.NO_CALENDAR:
+            # Only what is over before that day begins is certain.
+            begins = _moment(datetime.combine(day, time(0)), zone, last=False)
+            limit = min(limit, begins - _SECOND)
+            break
+        for start, end in _openings(rule, day, zone):
             if end <= at:
                 continue
             if start > at and (reach is None or start > reach):

@@ -107,26 +107,24 @@ async def test_an_instance_begins_with_office_hours_and_always(desk: Desk) -> No
     assert (always["open"], always["next_change_at"]) == (True, None)
 
 
-@pytest.mark.parametrize(
-    ("at", "is_open", "why", "reason", "next_change_at"),
-    [
-        ("2026-10-01T10:00:00+08:00", False, "holiday", "国庆节", "2026-10-08T01:00:00Z"),
-        ("2026-10-10T10:00:00+08:00", True, "makeup", "国庆节调休", "2026-10-10T04:00:00Z"),
-        ("2026-02-14T10:00:00+08:00", True, "makeup", "春节调休", "2026-02-14T04:00:00Z"),
-        ("2026-02-28T14:00:00+08:00", True, "makeup", "春节调休", "2026-02-28T09:00:00Z"),
-        ("2026-02-16T10:00:00+08:00", False, "holiday", "春节", "2026-02-24T01:00:00Z"),
-        ("2199-06-03T10:00:00+08:00", True, "no_calendar", None, "2199-06-03T04:00:00Z"),
-    ],
-)
-async def test_the_state_at_a_moment_says_why_and_until_when(
-    desk: Desk, at: str, is_open: bool, why: str, reason: str | None, next_change_at: str
-) -> None:
-    state = (await desk("GET", "/schedules/office/state", params={"at": at})).json()
-    assert state["open"] is is_open
-    assert (state["why"], state["reason"]) == (why, reason)
-    assert state["next_change_at"] == next_change_at
-    assert state["alarm"] is (why == "no_calendar")
-    assert state["holiday"] is (why == "holiday")
+STATES: list[tuple[str, bool, str, str | None, str | None]] = [
+    ("2026-10-01T10:00:00+08:00", False, "holiday", "国庆节", "2026-10-08T01:00:00Z"),
+    ("2026-10-10T10:00:00+08:00", True, "makeup", "国庆节调休", "2026-10-10T04:00:00Z"),
+    ("2026-02-14T10:00:00+08:00", True, "makeup", "春节调休", "2026-02-14T04:00:00Z"),
+    ("2026-02-28T14:00:00+08:00", True, "makeup", "春节调休", "2026-02-28T09:00:00Z"),
+    ("2026-02-16T10:00:00+08:00", False, "holiday", "春节", "2026-02-24T01:00:00Z"),
+    ("2199-06-03T10:00:00+08:00", True, "no_calendar", None, None),
+]
+
+
+async def test_the_state_at_a_moment_says_why_and_until_when(desk: Desk) -> None:
+    for at, is_open, why, reason, next_change_at in STATES:
+        state = (await desk("GET", "/schedules/office/state", params={"at": at})).json()
+        assert state["open"] is is_open
+        assert (state["why"], state["reason"]) == (why, reason)
+        assert state["next_change_at"] == next_change_at
+        assert state["alarm"] is (why == "no_calendar")
+        assert state["holiday"] is (why == "holiday")
 
 
 async def test_a_schedule_is_created_changed_and_removed(desk: Desk) -> None:
@@ -226,52 +224,50 @@ async def test_the_list_is_paged(desk: Desk) -> None:
     assert seen == ["always", "night0", "night1", "night2", "office"]
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"name": "Night"}, "name"),
-        ({"title": "a\x00b"}, "title"),
-        ({"title": ""}, "title"),
-        ({"time_zone": "Mars/Olympus"}, "time_zone"),
-        ({"time_zone": "Asia/Olympus"}, "time_zone"),
-        ({"hours": {"monday": ["09:00-09:00"]}}, "hours.monday.0"),
-        ({"hours": {"monday": ["09:00-11:00", "10:00-12:00"]}}, "hours.monday"),
-        ({"hours": {"blue": []}}, "hours.blue.[key]"),
-        ({"follow_work_calendar": None}, "follow_work_calendar"),
-        ({"makeup_weekday": "noday"}, "makeup_weekday"),
-        ({"holiday_hours": ["x"]}, "holiday_hours.0"),
-        ({"colour": "red"}, "colour"),
-        ({"exceptions": [{"date_from": "2026-03-07", "date_to": "2026-03-06", "reason": "x"}]},
-         "exceptions.0"),
-        ({"exceptions": [{"date_from": 5, "date_to": "2026-03-06", "reason": "x"}]},
-         "exceptions.0.date_from"),
-        ({"exceptions": [{"date_from": "9999-12-31", "date_to": "9999-12-31", "reason": "x"}]},
-         "exceptions.0.date_from"),
-    ],
-)  # fmt: skip
-async def test_bad_input_names_its_field(desk: Desk, change: dict[str, Any], field: str) -> None:
-    refused = await desk("POST", "/schedules", json={"name": "night", **NIGHT} | change)
-    assert refused.status_code == 422
-    assert field in [error["field"] for error in refused.json()["errors"]]
+BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "Night"}, "name"),
+    ({"title": "a\x00b"}, "title"),
+    ({"title": ""}, "title"),
+    ({"time_zone": "Mars/Olympus"}, "time_zone"),
+    ({"time_zone": "Asia/Olympus"}, "time_zone"),
+    ({"hours": {"monday": ["09:00-09:00"]}}, "hours.monday.0"),
+    ({"hours": {"monday": ["09:00-11:00", "10:00-12:00"]}}, "hours.monday"),
+    ({"hours": {"blue": []}}, "hours.blue.[key]"),
+    ({"follow_work_calendar": None}, "follow_work_calendar"),
+    ({"makeup_weekday": "noday"}, "makeup_weekday"),
+    ({"holiday_hours": ["x"]}, "holiday_hours.0"),
+    ({"colour": "red"}, "colour"),
+    ({"exceptions": [{"date_from": "2026-03-07", "date_to": "2026-03-06", "reason": "x"}]},
+     "exceptions.0"),
+    ({"exceptions": [{"date_from": 5, "date_to": "2026-03-06", "reason": "x"}]},
+     "exceptions.0.date_from"),
+    ({"exceptions": [{"date_from": "9999-12-31", "date_to": "9999-12-31", "reason": "x"}]},
+     "exceptions.0.date_from"),
+]  # fmt: skip
+
+
+async def test_bad_input_names_its_field(desk: Desk) -> None:
+    for change, field in BAD_FIELDS:
+        refused = await desk("POST", "/schedules", json={"name": "night", **NIGHT} | change)
+        assert refused.status_code == 422, change
+        assert field in [error["field"] for error in refused.json()["errors"]], change
     assert await desk.scalar("SELECT count(*) FROM schedules") == 2
 
 
-@pytest.mark.parametrize(
-    "at",
-    ["2026-03-02", "2026-03-02T09:00:00", "yesterday", "", "9999-12-31T23:59:59+00:00",
-     "0001-01-01T00:00:00+14:00", "1e300", "-1", "2026-03-02T09:00:00+99:99", "\x00"],
-)  # fmt: skip
-async def test_a_moment_that_is_none_is_refused(desk: Desk, at: str) -> None:
-    refused = await desk("GET", "/schedules/office/state", params={"at": at})
-    assert refused.status_code == 422
-    assert [error["field"] for error in refused.json()["errors"]] == ["at"]
+async def test_a_moment_that_is_none_is_refused(desk: Desk) -> None:
+    for at in ("2026-03-02", "2026-03-02T09:00:00", "yesterday", "", "1e300", "-1", "\x00",
+               "9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00",
+               "2026-03-02T09:00:00+99:99"):  # fmt: skip
+        refused = await desk("GET", "/schedules/office/state", params={"at": at})
+        assert refused.status_code == 422, at
+        assert [error["field"] for error in refused.json()["errors"]] == ["at"]
 
 
-@pytest.mark.parametrize("at", ["2000-01-01T00:00:00+14:00", "2199-12-31T23:59:59-12:00"])
-async def test_the_first_and_the_last_moment_have_a_state(desk: Desk, at: str) -> None:
-    for name in ("office", "always"):
-        reply = await desk("GET", f"/schedules/{name}/state", params={"at": at})
-        assert reply.status_code == 200
+async def test_the_first_and_the_last_moment_have_a_state(desk: Desk) -> None:
+    for at in ("2000-01-01T00:00:00+14:00", "2199-12-31T23:59:59-12:00"):
+        for name in ("office", "always"):
+            reply = await desk("GET", f"/schedules/{name}/state", params={"at": at})
+            assert reply.status_code == 200
 
 
 async def test_the_seeded_calendar_is_the_packages(desk: Desk) -> None:
@@ -396,36 +392,34 @@ async def test_days_and_years_are_paged(desk: Desk) -> None:
         assert seen[: len(whole)] == whole
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("PUT", "/work-calendar/2026-02-30", {"kind": "holiday", "name": "x"}),
-        ("PUT", "/work-calendar/1999-12-31", {"kind": "holiday", "name": "x"}),
-        ("PUT", "/work-calendar/2200-01-01", {"kind": "holiday", "name": "x"}),
-        ("PUT", "/work-calendar/2026-03-03", {"kind": "party", "name": "x"}),
-        ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": ""}),
-        ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": "a\x00"}),
-        ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": "字" * 101}),
-        ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday"}),
-        ("GET", "/work-calendar?year=1999", None),
-        ("GET", "/work-calendar?year=2200", None),
-        ("GET", "/work-calendar?year=99999999999999999999", None),
-        ("GET", "/work-calendar?cursor=WyJ4Il0", None),
-        ("GET", "/work-calendar/years?cursor=WyJ4Il0", None),
-        ("POST", "/work-calendar/years", {"year": 1999, "source": "manual"}),
-        ("POST", "/work-calendar/years", {"year": 2200, "source": "manual"}),
-        ("POST", "/work-calendar/years", {"year": 2026, "source": "rumour"}),
-        ("DELETE", "/work-calendar/years/99999999999999999999", None),
-        ("GET", "/schedules/%00", None),
-        ("GET", "/schedules?cursor=x", None),
-    ],
-)
-async def test_what_is_no_day_or_year_is_refused(
-    desk: Desk, method: str, path: str, body: Any
-) -> None:
-    refused = await desk(method, path, json=body)
-    assert refused.status_code == 422
-    assert refused.headers["content-type"] == "application/problem+json"
+BAD_REQUESTS: list[tuple[str, str, Any]] = [
+    ("PUT", "/work-calendar/2026-02-30", {"kind": "holiday", "name": "x"}),
+    ("PUT", "/work-calendar/1999-12-31", {"kind": "holiday", "name": "x"}),
+    ("PUT", "/work-calendar/2200-01-01", {"kind": "holiday", "name": "x"}),
+    ("PUT", "/work-calendar/2026-03-03", {"kind": "party", "name": "x"}),
+    ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": ""}),
+    ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": "a\x00"}),
+    ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday", "name": "字" * 101}),
+    ("PUT", "/work-calendar/2026-03-03", {"kind": "holiday"}),
+    ("GET", "/work-calendar?year=1999", None),
+    ("GET", "/work-calendar?year=2200", None),
+    ("GET", "/work-calendar?year=99999999999999999999", None),
+    ("GET", "/work-calendar?cursor=WyJ4Il0", None),
+    ("GET", "/work-calendar/years?cursor=WyJ4Il0", None),
+    ("POST", "/work-calendar/years", {"year": 1999, "source": "manual"}),
+    ("POST", "/work-calendar/years", {"year": 2200, "source": "manual"}),
+    ("POST", "/work-calendar/years", {"year": 2026, "source": "rumour"}),
+    ("DELETE", "/work-calendar/years/99999999999999999999", None),
+    ("GET", "/schedules/%00", None),
+    ("GET", "/schedules?cursor=x", None),
+]
+
+
+async def test_what_is_no_day_or_year_is_refused(desk: Desk) -> None:
+    for method, path, body in BAD_REQUESTS:
+        refused = await desk(method, path, json=body)
+        assert refused.status_code == 422, path
+        assert refused.headers["content-type"] == "application/problem+json"
 
 
 async def test_what_is_not_shaped_like_a_date_is_no_day(desk: Desk) -> None:
