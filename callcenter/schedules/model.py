@@ -14,7 +14,7 @@ import bisect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
@@ -43,7 +43,6 @@ MAX_TITLE: Final = 100  #: characters
 MAX_REASON: Final = 200  #: characters
 
 _DAY: Final = 24 * 60  # minutes
-_ONE_DAY: Final = timedelta(days=1)
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
