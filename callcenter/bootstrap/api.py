@@ -45,6 +45,8 @@ from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.schedules.api import router as schedules_router
+from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads will have a route and a limit of their own.
@@ -77,6 +79,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)
