@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls
 from callcenter.cases.tables import cases
+from callcenter.channels.messages.tables import messages
 from callcenter.health.checks import SILENCE
 from callcenter.health.report import NodeReport
 from callcenter.lines.tables import lines
@@ -61,6 +62,7 @@ class Figures:
     cases_closed: int = 0
     recordings: list[tuple[str, int]] = field(default_factory=list)
     oldest_unfinished: datetime | None = None
+    messages: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, overdue
     nodes: dict[str, NodeReport] = field(default_factory=dict)
 
 
@@ -101,7 +103,7 @@ class _Snapshot:
 
 
 async def _read(connection: AsyncConnection, now: datetime) -> Figures:
-    """Five queries, each through an index."""
+    """Six queries, each through an index."""
     since = now - DAY
     # A line that is not configured is whatever somebody dialled: no label of its own.
     line = func.coalesce(lines.c.number, literal("other")).label("line")
@@ -142,6 +144,12 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             .group_by(recordings.c.state)
         ),
     )
+    of_messages = await _rows(
+        connection,
+        select(messages.c.state, func.count(), func.count().filter(messages.c.due_at < now))
+        .where(messages.c.done_at.is_(None))
+        .group_by(messages.c.state),
+    )
     nodes = await _rows(connection, select(node_status))
     return Figures(
         now=now,
@@ -153,6 +161,7 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         oldest_unfinished=min(
             (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
         ),
+        messages=[(row[0], row[1], row[2]) for row in of_messages],
         nodes={
             row.node: NodeReport(row.heartbeat_at, row.report)
             for row in nodes
@@ -205,6 +214,17 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_recordings_oldest_unfinished_seconds",
         "Age of the oldest recording that is not finished; 0: none",
         value=max(0.0, (figures.now - oldest).total_seconds()) if oldest else 0.0,
+    )
+    yield _gauge(
+        "messages",
+        "Messages to be worked off",
+        ["state"],
+        [((state,), count) for state, count, _ in figures.messages],
+    )
+    yield GaugeMetricFamily(
+        "callcenter_messages_overdue",
+        "Messages to be worked off whose deadline is past",
+        value=sum(overdue for _, _, overdue in figures.messages),
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily
