@@ -130,11 +130,11 @@ async def to_voicemail(scene: Scene, *, greeting: str) -> None:
 
 
 async def message_of(scene: Scene, call: dict[str, Any]) -> dict[str, Any]:
-    """The call's message, once its recording is finished."""
+    """The call's message, once every take is finished and it is known which one counts."""
 
     async def finished() -> dict[str, Any]:
         message: dict[str, Any] = await scene.hotline.get(f"/messages/{call['call_id']}")
-        assert message["recording"]["state"] not in ("recording", "pending")
+        assert message["length_ms"] is not None
         return message
 
     message: dict[str, Any] = await eventually(finished, "the message", within=LONG)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.channels.messages.model import (
@@ -116,6 +116,7 @@ _TAKES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_TAKES)
 def test_settling_twice_is_settling_once_and_words_are_never_called_empty(
     takes: list[FinishedTake],
@@ -169,6 +170,7 @@ def test_a_note_that_cannot_be_kept_is_refused(note: str) -> None:
         taken.done(Outcome.REACHED, note, by="aki", may_override=False, at=NOW)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_a_message_is_not_lost_for_want_of_its_reason(word: str) -> None:
     assert reason_of(word) in MessageReason
