@@ -23,6 +23,8 @@ from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.messages.api import router as messages_router
+from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
@@ -74,6 +76,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        messages_router(
+            MessageService(database, CaseService(database, clock), recordings, clock), guard
+        ),
         flows_router(flows, guard),
         studio_router(studio, flows, guard, clock),
         lines_router(LineService(database, switch), guard),

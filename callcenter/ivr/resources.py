@@ -30,7 +30,7 @@ class Resources:
     """What the rooms had at one moment."""
 
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
-    calendar: WorkCalendar = WorkCalendar({}, frozenset())
+    calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar({}, frozenset()))
 
     def library(self, flows: Mapping[str, tuple[int, Flow]]) -> Library:
         """What a flow may use while it runs."""
