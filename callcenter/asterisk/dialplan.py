@@ -38,7 +38,7 @@ class Variable(StrEnum):
 
     CALL_ID = "CC_CALL_ID"  #: our UUID of the call
     LINE = "CC_LINE"  #: the hotline number that was dialled; empty on an agent's own call
-    LINE_MODE = "CC_LINE_MODE"  #: menu | direct: with or without an apology then
+    LINE_MODE = "CC_LINE_MODE"  #: menu | direct | fax: with or without an apology then
     LINE_QUEUE = "CC_LINE_QUEUE"  #: where its callers go when nothing of ours answers
     LANGUAGE = "CC_LANGUAGE"  #: what the line begins in: zh, en …; then CHANNEL(language) counts
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
@@ -50,6 +50,8 @@ class Variable(StrEnum):
     AGENT = "CC_AGENT"  #: the agent an agent dialled
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
+    PRIORITY = "CC_PRIORITY"  #: 1 to 20: served before callers with less; empty: as all
+    NOTICE = "CC_NOTICE"  #: the recording notice the caller was played, <name>/<version>; or empty
     NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     QUEUESTATUS = "QUEUESTATUS"
@@ -80,6 +82,7 @@ class Exit(StrEnum):
 
     QUEUE = "queue"
     VOICEMAIL = "voicemail"
+    BLOCKED = "blocked"
     HANGUP = "hangup"
 
 
@@ -90,6 +93,7 @@ class DialplanPrompt(StrEnum):
     LEAVE_MESSAGE = "leave_message"
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
+    RECORDING_NOTICE = "recording_notice"
 
 
 class QueueStatus(StrEnum):
@@ -127,10 +131,11 @@ class JournalEvent(StrEnum):
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
     #: &language=<of the line>; number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
-    #: node=&key=&flow=&version=&language=; key: pressed, `t` time-out, `i7` wrong key, `r` resumed
+    #: node=&key=&flow=&version=&language=&about=; key: pressed, `t` time-out, `i7` wrong key,
+    #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>
+    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>&priority=<1 to 20, or empty>
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail

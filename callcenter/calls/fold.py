@@ -6,6 +6,7 @@ No order of records raises, and none breaks the rules of the table `calls`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from callcenter.calls.model import (
     Call,
     CallState,
     Disposition,
+    DoorStep,
     Leg,
     MissedRing,
     PathStep,
@@ -29,6 +31,9 @@ from callcenter.calls.model import (
 
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
 GIVING_UP: Final = timedelta(milliseconds=500)
+
+_NOTICE: Final = re.compile(r"notice/([a-z][a-z0-9_-]{0,62})/([1-9][0-9]{0,8})")
+_PRIORITY: Final = re.compile(r"priority/([1-9][0-9]{0,17})")
 
 
 def begin(call_id: UUID, node: str, event: CallEvent) -> Call:
@@ -78,6 +83,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.FlowLeft():
             return _flow_left(call, event)
         case ev.QueueEntered():
+            call = replace(call, priority=event.priority or call.priority)
             return _queued(call, event.at, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
@@ -180,21 +186,36 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
         call = replace(call, state=CallState.IN_MENU)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
+        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at, event.about)),
         ivr_flow=event.flow or call.ivr_flow,
         ivr_version=event.version or call.ivr_version,
         language=event.language or call.language,
         self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
     )
+    call = _at_the_door(call, event)
     return call, [
         fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key, led_by=why)
     ]
+
+
+def _at_the_door(call: Call, event: ev.FlowNodeEntered) -> Call:
+    if notice := _NOTICE.fullmatch(event.about):
+        return replace(call, recording_notice=notice[1], recording_notice_version=int(notice[2]))
+    if entry := _PRIORITY.fullmatch(event.about):
+        return replace(call, priority_entry=int(entry[1]))
+    if event.node == DoorStep.BLOCKED:
+        return replace(call, refused=True)
+    if event.node == DoorStep.EMERGENCY:
+        return replace(call, refused=False)
+    return call
 
 
 def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
     call = replace(call, language=event.language or call.language)
     if event.next == "hangup":
         return replace(call, self_served=True), []
+    if event.next == "blocked":
+        return replace(call, refused=True), []
     if event.next:
         return call, []
     return call, [fa.FlowFailed(call_id=call.call_id, at=event.at)]
@@ -356,6 +377,8 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED
+    if call.refused:
+        return Disposition.BLOCKED
     if call.self_served:
         return Disposition.SELF_SERVED
     return Disposition.ABANDONED if by == "caller" else Disposition.FAILED

@@ -27,13 +27,15 @@ class Step:
     """A node a caller enters.
 
     `key` is what led there: what was pressed; `t` nothing, `i7` the key 7 the menu does not have,
-    `r` gone on after a lost process, empty where the flow went on by itself.
+    `r` gone on after a lost process, empty where the flow went on by itself. `about` names what is
+    heard there beside the flow's own words: `article/<name>/<version>`, `notice/<name>/<version>`.
     """
 
     node: str
     flow: str
     version: int
     key: str = ""
+    about: str = ""
 
 
 class CallSession(Protocol):

@@ -35,6 +35,7 @@ class PathEntry:
 
     node: str
     key: str
+    about: str = ""
 
 
 _A_CALL = UUID(int=1)
@@ -106,7 +107,7 @@ class ScriptedCaller:
     async def entered(self, step: Step) -> None:
         self.trips_per_step.append(0)
         self._round_trip()
-        self.path.append(PathEntry(step.node, step.key))
+        self.path.append(PathEntry(step.node, step.key, step.about))
 
     async def set_language(self, language: str) -> None:
         self._round_trip()

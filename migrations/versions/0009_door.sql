@@ -118,3 +118,7 @@ ALTER TABLE calls
   ADD CONSTRAINT ck_calls_recording_notice
     CHECK (num_nulls(recording_notice, recording_notice_version) IN (0, 2)) NOT VALID,
   ADD CONSTRAINT ck_calls_priority CHECK (priority BETWEEN 1 AND 20) NOT VALID
+-- ----
+ALTER TABLE calls VALIDATE CONSTRAINT ck_calls_recording_notice
+-- ----
+ALTER TABLE calls VALIDATE CONSTRAINT ck_calls_priority
