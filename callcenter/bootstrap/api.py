@@ -29,6 +29,10 @@ from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
 from callcenter.lines.api import router as lines_router
+from callcenter.lines.callers.api import router as callers_router
+from callcenter.lines.callers.service import CallerListService
+from callcenter.lines.notices.api import router as notices_router
+from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
@@ -56,7 +60,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock)
+    callers = CallerListService(database, clock, region=settings.phone_region)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -67,7 +73,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
-        lines_router(LineService(database, switch), guard),
+        lines_router(LineService(database, switch, library), guard),
+        callers_router(callers, guard),
+        notices_router(NoticeService(database, library, clock), guard),
         queues_router(QueueService(database), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):

@@ -38,7 +38,6 @@ class Disposition(StrEnum):
     FAILED = "failed"
 
 
-
 class DoorStep(StrEnum):
     """Steps before a flow, as `ivr.door` journals them; the dot keeps them apart from nodes."""
 

@@ -64,9 +64,7 @@ async def legs_of(
     return _grouped(found.mappings().all())
 
 
-async def priority_reasons(
-    connection: AsyncConnection, entries: Collection[int]
-) -> dict[int, str]:
+async def priority_reasons(connection: AsyncConnection, entries: Collection[int]) -> dict[int, str]:
     """Why callers came first, by entry of the priority list."""
     if not entries:
         return {}

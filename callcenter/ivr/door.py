@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from callcenter.ivr.runner import Voice
 
-#: A key that reaches a person from every menu also gets a blocked caller in, whatever the line says.
+#: The key that reaches a person from every menu gets a blocked caller in too, on every line.
 PERSON_KEY: Final = "0"
 #: How long a blocked caller has, after the last word, to press the emergency key.
 EMERGENCY_WAIT: Final = timedelta(seconds=5)
@@ -38,7 +38,7 @@ _BLOCKED_TRIES: Final = 2
 
 #: The shipped prompt of a line whose emergency key is `PERSON_KEY`.
 BLOCKED_PROMPT: Final = "caller_blocked"
-#: The same words for every other key: spoken when the line is saved.
+#: The same words for every other key, spoken when the line is saved.
 _BLOCKED_WORDS: Final = {
     "zh": "您的号码暂时不能使用自助服务。如遇紧急情况，请按{key}。",
     "en": "Your number cannot use this service at present. In an emergency, press {key}.",
@@ -111,9 +111,7 @@ class Door:
 
     def unknown_caller(self) -> Door:
         """The same door for somebody on no list: for when the lists cannot be asked."""
-        return replace(
-            self, blocked=None, priority=0, priority_reason=None, priority_entry=None
-        )
+        return replace(self, blocked=None, priority=0, priority_reason=None, priority_entry=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +127,7 @@ class DoorRow:
 
 #: Finds the door of a line for a caller (E.164, None: withheld or unknown) at a moment, in the
 #: transaction that also finds the flow; None: no such line.
-FindDoor = Callable[
-    ["AsyncConnection", str, str | None, datetime], Awaitable[DoorRow | None]
-]
+FindDoor = Callable[["AsyncConnection", str, str | None, datetime], Awaitable[DoorRow | None]]
 
 
 class Way(StrEnum):
@@ -282,7 +278,9 @@ def texts_of_door(
     emergency_key: str,
 ) -> list[tuple[str, str]]:
     """Every (language, text) that a line can say at its door, but for its recording notice."""
-    texts = [pair for said in (welcome, closed_say) if isinstance(said, dict) for pair in said.items()]
+    texts = [
+        pair for said in (welcome, closed_say) if isinstance(said, dict) for pair in said.items()
+    ]
     if emergency_key != PERSON_KEY:
         texts += [(lang, said.format(key=emergency_key)) for lang, said in _BLOCKED_WORDS.items()]
     return texts
