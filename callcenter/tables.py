@@ -17,6 +17,7 @@ ROOMS = (
     "lines.notices",
     "prompts",
     "queues",
+    "queues.callbacks",
     "recordings",
     "schedules",
     "switch",

@@ -28,6 +28,8 @@ from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio.api import router as studio_router
+from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.callers.api import router as callers_router
 from callcenter.lines.callers.service import CallerListService
@@ -42,6 +44,8 @@ from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
 from callcenter.queues.api import router as queues_router
+from callcenter.queues.callbacks.api import router as callbacks_router
+from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
@@ -63,6 +67,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock)
     callers = CallerListService(database, clock, region=settings.phone_region)
+    studio = StudioService(database, flows, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -76,7 +81,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         lines_router(LineService(database, switch, library), guard),
         callers_router(callers, guard),
         notices_router(NoticeService(database, library, clock), guard),
+        studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
+        callbacks_router(CallbackService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)

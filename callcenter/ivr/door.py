@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Discriminator, Tag
 
 from callcenter.calls.model import DoorStep
-from callcenter.ivr.model import PromptRef, Words
 from callcenter.ivr.session import CallSession, Step
+from callcenter.ivr.spoken import PromptRef, Words
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from callcenter.ivr.door import PERSON_KEY, ClosedTo
-from callcenter.ivr.model import PromptRef
+from callcenter.ivr.spoken import PromptRef
 from callcenter.platform.errors import InvalidField
 
 #: What a line can say at its door: words per language, or a prompt.

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.door import texts_of_door
-from callcenter.ivr.model import PromptRef, languages_of, parse_flow
+from callcenter.ivr.model import languages_of, parse_flow
+from callcenter.ivr.spoken import PromptRef
 from callcenter.lines import store
 from callcenter.lines.model import Line, LineEdit, Mode
 from callcenter.lines.notices import store as notices

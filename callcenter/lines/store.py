@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, and_, delete, insert, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.door import ClosedTo
-from callcenter.ivr.model import PromptRef
+from callcenter.ivr.spoken import PromptRef
 from callcenter.ivr.tables import ivr_flows, ivr_versions
 from callcenter.lines.callers.model import Entry
 from callcenter.lines.callers.store import entry_of

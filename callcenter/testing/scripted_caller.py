@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from uuid import UUID
 
-from callcenter.ivr.model import FlowExit
+from callcenter.ivr.exits import FlowExit
 from callcenter.ivr.session import CallerHungUp, Step
 
 
@@ -58,13 +58,17 @@ class ScriptedCaller:
         line: str = "12345",
         call_id: UUID = _A_CALL,
         resume_node: str | None = None,
+        resume_flow: str | None = None,
         language: str | None = None,
         hang_up_at: int | None = None,
+        caller: str | None = None,
     ) -> None:
         self.call_id = call_id
         self.line = line
         self.resume_node = resume_node
+        self.resume_flow = resume_flow
         self.language = language
+        self.caller = caller
         self.hang_up_at = hang_up_at
         #: Files that were played, in order, also when a key cut them short.
         self.heard: list[Path] = []

@@ -27,6 +27,8 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
+from callcenter.calls.model import DoorStep
+from callcenter.ivr.door import Notice
 
 pytestmark = pytest.mark.contract
 
@@ -229,7 +231,13 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    assert dials == [(Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)")]
+    # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
+    transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    assert dials == [
+        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.TRANSFER, transfer),
+    ]
+    assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
 
 
 def test_every_dialplan_file_is_included_once() -> None:
@@ -280,3 +288,32 @@ def targets(line: str) -> list[list[str]]:
             for branch in branches
         ]
     return found
+
+
+def test_a_caller_is_told_before_recording_begins_also_when_python_is_dead(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.FAILOVER]
+    told = next(i for i, line in enumerate(way) if line.endswith("/recording_notice)"))
+    assert way[told].startswith("Playback(")
+    queued = next(i for i, line in enumerate(way) if line == f"Goto({Context.QUEUE},s,1)")
+    skips = [line for line in way[:told] if line.startswith("GotoIf(")]
+    assert told < queued
+    assert len(skips) == 1, "only a notice that was heard, or no recording at all, spares it"
+    assert "CC_NOTICE" in skips[0]
+    assert "CC_RECORD_FROM" in skips[0]
+    journalled = [line for line in way[:told] if line.startswith(f"Gosub({Context.SUB_IVR_STEP},")]
+    assert [re.split(r"[(),]", line)[4] for line in journalled] == [DoorStep.NOTICE]
+
+
+def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> None:
+    prefix = Notice("recording", 3, {}).about.split("/")[0] + "/"
+    step = [line for context, _, line in plan.code if context == Context.SUB_IVR_STEP]
+    wanted = f'${{ARG5:0:{len(prefix)}}}" = "{prefix}"]?Set(CC_NOTICE=${{ARG5:{len(prefix)}}})'
+    assert any(wanted in line for line in step)
+
+
+def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
+    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
+    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+    assert filtered < given < queue

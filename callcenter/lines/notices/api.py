@@ -15,7 +15,7 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.ivr.model import Title, Words
+from callcenter.ivr.spoken import Title, Words
 from callcenter.lines.notices.model import MOST_COMMENT, MOST_WORDS, NoticeVersion, RecordingNotice
 from callcenter.lines.notices.service import NoticeService
 from callcenter.platform.errors import InvalidField

@@ -9,8 +9,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.door import Blocked, ClosedTo, Door, DoorRow, Notice
-from callcenter.ivr.model import PromptRef
 from callcenter.ivr.seed import seed_defaults as seed_flow
+from callcenter.ivr.spoken import PromptRef
 from callcenter.lines import store
 from callcenter.lines.callers.model import ListName, NewEntry
 from callcenter.lines.callers.store import add, lift

@@ -22,8 +22,8 @@ from callcenter.ivr.door import (
     at_the_door,
     texts_of_door,
 )
-from callcenter.ivr.model import PromptRef
 from callcenter.ivr.session import CallerHungUp
+from callcenter.ivr.spoken import PromptRef
 from callcenter.testing.sample_flow import VOICE
 from callcenter.testing.scripted_caller import (
     HANG_UP,
