@@ -5,18 +5,18 @@ the priority list is noted; the recording notice and the welcome; and, outside t
 last word. Each is journalled as a step whose name begins with a dot (`calls.model.DoorStep`), so
 that another process goes on there when this one dies.
 
-`lines.doors` finds the `Door` of a line for one caller; whoever cannot ask the database keeps
-callers out for no reason: `Door.unknown_caller()`.
+`lines.doors` finds the `Door` of a line for one caller. While the database is away nobody is kept
+out and nobody comes first (`Door.unknown_caller`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 from pydantic import Discriminator, Tag
 
@@ -25,12 +25,13 @@ from callcenter.ivr.session import CallSession, Step
 from callcenter.ivr.spoken import PromptRef, Words
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from callcenter.ivr.runner import Voice
 
 #: The key that reaches a person from every menu gets a blocked caller in too, on every line.
 PERSON_KEY: Final = "0"
+#: The door of a line of which nothing is known: the shipped words, so that nobody is recorded
+#: without having been told.
+SHIPPED_NOTICE: Final = "recording_notice"
 #: How long a blocked caller has, after the last word, to press the emergency key.
 EMERGENCY_WAIT: Final = timedelta(seconds=5)
 #: A wrong key may be a shaking hand: the words are said once more.
@@ -125,9 +126,14 @@ class DoorRow:
         return replace(self.door, is_open=is_open)
 
 
-#: Finds the door of a line for a caller (E.164, None: withheld or unknown) at a moment, in the
-#: transaction that also finds the flow; None: no such line.
-FindDoor = Callable[["AsyncConnection", str, str | None, datetime], Awaitable[DoorRow | None]]
+class DoorPort(Protocol):
+    """Who knows the doors; `lines.doors.Doors` does."""
+
+    async def door_for(self, line: str, caller: str | None) -> Door:
+        """The door this caller meets now (E.164 or None, as `CallSession.caller`).
+
+        Never raises, and never makes a caller wait for longer than a moment.
+        """
 
 
 class Way(StrEnum):

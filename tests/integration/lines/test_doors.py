@@ -14,7 +14,7 @@ from callcenter.ivr.spoken import PromptRef
 from callcenter.lines import store
 from callcenter.lines.callers.model import ListName, NewEntry
 from callcenter.lines.callers.store import add, lift
-from callcenter.lines.doors import door_of, doors
+from callcenter.lines.doors import Doors, door_of, doors
 from callcenter.lines.model import LineEdit
 from callcenter.lines.notices.seed import WORDS
 from callcenter.lines.notices.seed import seed_defaults as seed_notice
@@ -139,3 +139,59 @@ async def test_the_doors_kept_for_a_lost_database_know_no_caller(
 ) -> None:
     await listed(connection, ListName.BLOCKED)
     assert await doors(connection) == {"12345": DoorRow(Door())}
+
+
+@pytest.fixture
+async def hotline(database: Database) -> Database:
+    """The shipped line with hours and a notice, and a blocked and a prioritised number."""
+    async with database.transaction() as connection:
+        await seed_queues(connection)
+        await seed_flow(connection, FixedClock())
+        await seed_notice(connection, FixedClock())
+        await seed_line(connection)
+        edit = LineEdit(
+            "x", "main", "general", "zh", schedule="office", recording_notice="recording"
+        )
+        await store.replace_line(connection, "12345", edit)
+        await listed(connection, ListName.BLOCKED)
+    return database
+
+
+async def test_each_call_meets_the_door_as_it_is_now(hotline: Database) -> None:
+    asked: list[tuple[str, datetime]] = []
+
+    def is_open(schedule: str, at: datetime) -> bool:
+        asked.append((schedule, at))
+        return False
+
+    doors_ = Doors(hotline, lambda: NOW, is_open)
+    door = await doors_.door_for("12345", NUMBER)
+    assert door.blocked is not None
+    assert door.notice == Notice("recording", 1, WORDS)
+    assert (door.is_open, asked) == (False, [("office", NOW)])
+    async with hotline.transaction() as connection:
+        await lift(connection, 1, reason="x", by="x", at=NOW)
+    assert (await doors_.door_for("12345", NUMBER)).blocked is None, "lifted a moment ago"
+
+
+async def test_while_the_database_is_away_the_notice_is_said_and_nobody_is_blocked(
+    hotline: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    doors_ = Doors(hotline, lambda: NOW, lambda _s, _at: True, limit=timedelta(milliseconds=200))
+    await doors_.refresh()
+    async with hotline.transaction() as connection:
+        # Whoever asks for a line now waits.
+        await connection.execute(text("LOCK TABLE lines IN ACCESS EXCLUSIVE MODE"))
+        door = await doors_.door_for("12345", NUMBER)
+        nowhere = await doors_.door_for("12399", NUMBER)
+    assert door == Door(notice=Notice("recording", 1, WORDS))
+    assert nowhere == Door(welcome=PromptRef(prompt="recording_notice"))
+    assert doors_.served_from_memory == 2
+    assert "138" not in caplog.text
+
+
+async def test_a_line_nobody_knows_says_that_calls_are_recorded(hotline: Database) -> None:
+    doors_ = Doors(hotline, lambda: NOW, lambda _s, _at: True)
+    assert await doors_.door_for("12399", None) == Door(
+        welcome=PromptRef(prompt="recording_notice")
+    )
