@@ -14,6 +14,7 @@ from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
+from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
 from callcenter.ivr.conversation import Around
 from callcenter.ivr.flows import FlowCache
@@ -37,7 +38,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
     cache = FlowCache(database, settings.home / "cache" / "flows.json")
     cache.load()
     cases = CaseService(database, system_clock)
-    desk = HotlineDesk(database, cases, system_clock)
+    desk = HotlineDesk(database, cases, CaseProgress(database), system_clock, settings.zone)
     seeds = desk.seeds
 
     async def open_case(call: QueuedCall) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
+from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
 from callcenter.ivr.desk import FaxWish, NoDesk, NotToThere
+from callcenter.ivr.progress_words import progress_parts
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
@@ -23,13 +26,18 @@ class HotlineDesk:
 
     database: Database
     cases: CaseService
+    progress: CaseProgress
     clock: Clock
+    zone: ZoneInfo
     seeds: dict[UUID, CallSeed] = field(default_factory=dict)
 
     async def case_progress(
         self, call_id: UUID, case_number: str, last_four: str, *, caller: str | None, language: str
     ) -> Sequence[str] | None:
-        raise NoDesk
+        told = await self.progress.progress(
+            case_number, last_four, caller=caller, at=self.clock(), call_id=call_id
+        )
+        return None if told is None else progress_parts(told, language, self.zone)
 
     async def order_fax(self, call_id: UUID, line: str, wish: FaxWish) -> UUID:
         raise NoDesk

@@ -42,8 +42,7 @@ EntryId = Annotated[int, InPath(ge=1, le=_MOST_ID)]
 Number = Annotated[
     str,
     Field(
-        min_length=2,
-        max_length=40,
+        pattern=r"^[+]?[0-9(][0-9 ().-]{1,38}$",
         description="As it is dialled here, or E.164; kept as `caller_number` of a call.",
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.bootstrap.desk import HotlineDesk
 from callcenter.calls.seed import CallSeed
+from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
 from callcenter.cases.store import case_of_call
 from callcenter.ivr.desk import NotToThere
@@ -38,7 +40,9 @@ async def desk(database: Database) -> HotlineDesk:
     clock = FixedClock()
     async with database.transaction() as connection:
         await seed_queues(connection)
-    found = HotlineDesk(database, CaseService(database, clock), clock)
+    found = HotlineDesk(
+        database, CaseService(database, clock), CaseProgress(database), clock, ZoneInfo("UTC")
+    )
     for number in range(5, 9):
         found.seeds[UUID(int=number)] = CallSeed(
             call_id=UUID(int=number),
