@@ -39,7 +39,7 @@ class Variable(StrEnum):
 
     CALL_ID = "CC_CALL_ID"  #: our UUID of the call
     LINE = "CC_LINE"  #: the hotline number that was dialled; empty on an agent's own call
-    LINE_MODE = "CC_LINE_MODE"  #: menu | direct: with or without an apology then
+    LINE_MODE = "CC_LINE_MODE"  #: menu | direct | fax: with or without an apology then
     LINE_QUEUE = "CC_LINE_QUEUE"  #: where its callers go when nothing of ours answers
     LANGUAGE = "CC_LANGUAGE"  #: what the line begins in: zh, en …; then CHANNEL(language) counts
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
@@ -62,6 +62,7 @@ class Variable(StrEnum):
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     PRIORITY = "CC_PRIORITY"  #: 1 to 20: served before callers with less; empty: as all
+    NOTICE = "CC_NOTICE"  #: the recording notice the caller was played, <name>/<version>; or empty
     FAX = "CC_FAX"  #: the fax order, a UUID; its pages lie ready in CC_FAXES
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
@@ -146,6 +147,7 @@ class DialplanPrompt(StrEnum):
     MESSAGE_LAST = "message_last"
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
+    RECORDING_NOTICE = "recording_notice"
 
 
 class QueueStatus(StrEnum):
@@ -183,10 +185,12 @@ class JournalEvent(StrEnum):
     #: call=<uuid>&direction=<inbound|internal>&dialled=&number=&pres=<CALLERID(num-pres)>&source=
     #: &language=<of the line>; number is empty when it is withheld (pres=prohib…).
     CALL = "CC_CALL"
-    #: node=&key=&flow=&version=&language=; key: pressed, `t` time-out, `i7` wrong key, `r` resumed
+    #: node=&key=&flow=&version=&language=&about=; key: pressed, `t` time-out, `i7` wrong key,
+    #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer|message>
+    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number

@@ -6,6 +6,7 @@ No order of records raises, and none breaks the rules of the table `calls`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from callcenter.calls.model import (
     Call,
     CallState,
     Disposition,
+    DoorStep,
     Leg,
     MissedRing,
     PathStep,
@@ -30,6 +32,9 @@ from callcenter.calls.model import (
 
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
 GIVING_UP: Final = timedelta(milliseconds=500)
+
+_NOTICE: Final = re.compile(r"notice/([a-z][a-z0-9_-]{0,62})/([1-9][0-9]{0,8})")
+_PRIORITY: Final = re.compile(r"priority/([1-9][0-9]{0,17})")
 
 
 def begin(call_id: UUID, node: str, event: CallEvent) -> Call:
@@ -80,6 +85,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             call = replace(call, handed_on_to=event.to)
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
         case ev.QueueEntered():
+            call = replace(call, priority=event.priority or call.priority)
             return _queued(call, event.at, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
@@ -207,22 +213,44 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
         call = replace(call, state=CallState.IN_MENU)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
+        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at, event.about)),
         # The line's own flow, though it may run others.
         ivr_flow=call.ivr_flow or event.flow,
         ivr_version=call.ivr_version or event.version,
         language=event.language or call.language,
-        self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
+        self_served=call.self_served or _serves(event),
     )
+    call = _at_the_door(call, event)
     return call, [
         fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key, led_by=why)
     ]
+
+
+def _serves(event: ev.FlowNodeEntered) -> bool:
+    """Whether who leaves here has been told something: an answer, or how a case stands."""
+    if event.about:
+        return event.about.startswith(("article/", "case/told", "fax/ordered"))
+    return event.node_type in SELF_SERVICE_NODES
+
+
+def _at_the_door(call: Call, event: ev.FlowNodeEntered) -> Call:
+    if notice := _NOTICE.fullmatch(event.about):
+        return replace(call, recording_notice=notice[1], recording_notice_version=int(notice[2]))
+    if entry := _PRIORITY.fullmatch(event.about):
+        return replace(call, priority_entry=int(entry[1]))
+    if event.node == DoorStep.BLOCKED:
+        return replace(call, refused=True)
+    if event.node == DoorStep.EMERGENCY:
+        return replace(call, refused=False)
+    return call
 
 
 def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
     call = replace(call, language=event.language or call.language)
     if event.next == "hangup":
         return replace(call, self_served=True), []
+    if event.next == "blocked":
+        return replace(call, refused=True), []
     if event.next == "callback":
         return replace(call, wants_callback=True), []
     if event.next:
@@ -401,6 +429,8 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED
+    if call.refused:
+        return Disposition.BLOCKED
     if call.wants_callback:
         return Disposition.CALLBACK_REQUESTED
     if call.self_served:

@@ -38,8 +38,20 @@ class Disposition(StrEnum):
     FAILED = "failed"
 
 
+class DoorStep(StrEnum):
+    """Steps before a flow, as `ivr.door` journals them; the dot keeps them apart from nodes."""
+
+    BLOCKED = ".blocked"  #: told that the number is on the nuisance list
+    EMERGENCY = ".emergency"  #: pressed the emergency key: served as anybody
+    PRIORITY = ".priority"  #: is on the priority list
+    NOTICE = ".notice"  #: the recording notice, with the welcome if there is one
+    WELCOME = ".welcome"  #: a welcome without a notice
+    CLOSED = ".closed"  #: told that the line is closed now
+
+
 #: Flow nodes after which a caller who leaves has been served by the machine.
-SELF_SERVICE_NODES: Final = frozenset({"article", "case_status", "self_service"})
+#: (Those that ask first, as case_status, say by `about` when something was told.)
+SELF_SERVICE_NODES: Final = frozenset({"article", "self_service"})
 
 #: A shorter take is no message: the caller was told so, or hung up before saying anything.
 SHORTEST_MESSAGE: Final = timedelta(seconds=3)
@@ -81,12 +93,14 @@ def led_by(pressed: str) -> tuple[str | None, LedBy]:
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """A node the caller came to; `key` is the key that was pressed before, None for none."""
+    """A node the caller came to; `key` is the key that was pressed before, None for none. `about`
+    names what was heard there beside the flow's own words (`notice/<name>/<version>` …)."""
 
     node: str
     key: str | None
     led_by: LedBy
     at: datetime
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +149,7 @@ class Take:
 @dataclass(frozen=True, slots=True)
 class Call:
     """Everything that is true about one call. `call_id` is ours; linkedid and uniqueid are
-    Asterisk's and may change or repeat. Fields after `merged_into` serve the fold only."""
+    Asterisk's and may change or repeat. Fields after `priority_entry` serve the fold only."""
 
     call_id: UUID
     node: str
@@ -165,9 +179,17 @@ class Call:
     legs: tuple[Leg, ...] = ()
     linkedids: tuple[str, ...] = ()
     merged_into: UUID | None = None
+    #: The recording notice that was played, and its version.
+    recording_notice: str | None = None
+    recording_notice_version: int | None = None
+    #: How far ahead of others the caller waited, and which entry of the priority list says so.
+    priority: int | None = None
+    priority_entry: int | None = None
 
     began: bool = False
     self_served: bool = False
+    #: Was told at the door that the number is blocked, and pressed no emergency key since.
+    refused: bool = False
     left_queue: bool = False
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False

@@ -34,8 +34,9 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
-from callcenter.calls.model import SHORTEST_MESSAGE
+from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
+from callcenter.ivr.door import Notice
 
 pytestmark = pytest.mark.contract
 
@@ -340,3 +341,32 @@ def targets(line: str) -> list[list[str]]:
             for branch in branches
         ]
     return found
+
+
+def test_a_caller_is_told_before_recording_begins_also_when_python_is_dead(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.FAILOVER]
+    told = next(i for i, line in enumerate(way) if line.endswith("/recording_notice)"))
+    assert way[told].startswith("Playback(")
+    queued = next(i for i, line in enumerate(way) if line == f"Goto({Context.QUEUE},s,1)")
+    skips = [line for line in way[:told] if line.startswith("GotoIf(")]
+    assert told < queued
+    assert len(skips) == 1, "only a notice that was heard, or no recording at all, spares it"
+    assert "CC_NOTICE" in skips[0]
+    assert "CC_RECORD_FROM" in skips[0]
+    journalled = [line for line in way[:told] if line.startswith(f"Gosub({Context.SUB_IVR_STEP},")]
+    assert [re.split(r"[(),]", line)[4] for line in journalled] == [DoorStep.NOTICE]
+
+
+def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> None:
+    prefix = Notice("recording", 3, {}).about.split("/")[0] + "/"
+    step = [line for context, _, line in plan.code if context == Context.SUB_IVR_STEP]
+    wanted = f'${{ARG5:0:{len(prefix)}}}" = "{prefix}"]?Set(CC_NOTICE=${{ARG5:{len(prefix)}}})'
+    assert any(wanted in line for line in step)
+
+
+def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
+    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
+    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+    assert filtered < given < queue
