@@ -22,6 +22,7 @@ from callcenter.lines.notices.store import add_version
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
+from callcenter.schedules.seed import seed_schedules
 from callcenter.testing.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.integration
@@ -34,6 +35,7 @@ NUMBER = "+8613800138000"
 async def connection(database: Database) -> AsyncConnection:
     async with database.transaction() as connection:
         await seed_queues(connection)
+        await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
         await seed_line(connection)
@@ -146,6 +148,7 @@ async def hotline(database: Database) -> Database:
     """The shipped line with hours and a notice, and a blocked and a prioritised number."""
     async with database.transaction() as connection:
         await seed_queues(connection)
+        await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
         await seed_line(connection)
