@@ -28,6 +28,8 @@ from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.knowledge.api import router as articles_router
+from callcenter.knowledge.service import ArticleService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
@@ -56,7 +58,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -67,6 +70,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
+        articles_router(ArticleService(database, library, clock), guard),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         agents_router(AgentService(database, clock, switch, server), guard),

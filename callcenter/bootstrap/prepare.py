@@ -16,6 +16,7 @@ from callcenter.asterisk.install import Installation
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
+from callcenter.knowledge.seed import seed_articles
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -56,6 +57,7 @@ async def prepare_database(
         async with database.transaction() as connection:
             await seed_queues(connection)
             await seed_agents(connection, system_clock, phones.secret_for)
+            await seed_articles(connection, system_clock)
             await seed_flow(connection, system_clock)
             await seed_line(connection)
         phones.save()

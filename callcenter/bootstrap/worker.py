@@ -7,6 +7,7 @@ from datetime import timedelta
 from procrastinate import App
 from sqlalchemy import text
 
+from callcenter.knowledge.service import ArticleKeeper
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -27,6 +28,12 @@ def register_jobs(jobs: App, database: Database, recordings: RecordingService) -
     async def verify_oldest(timestamp: int) -> None:
         """Hash the recordings again that were checked longest ago: what we say exists, does."""
         await recordings.verify_oldest(limit=50)
+
+    @jobs.periodic(cron="1 * * * *")
+    @jobs.task(name="articles.keep", queueing_lock="articles.keep")
+    async def keep_articles(timestamp: int) -> None:
+        """Open, expire and remind. Days are the city's: hourly, a new one begins at some hour."""
+        await ArticleKeeper(database, system_clock).keep()
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name="news.forget", queueing_lock="news.forget")

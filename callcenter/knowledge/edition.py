@@ -139,8 +139,8 @@ class Content(_Part):
         return self
 
 
-class Edition(_Part):
-    """All that is approved and published together.
+class EditionFields(_Part):
+    """All of an article that is approved and published together.
 
     `valid_from` and `valid_until` are days in the city, both included; without `valid_from` it
     holds from the day it is published on, without `valid_until` until it is withdrawn.
@@ -152,6 +152,10 @@ class Edition(_Part):
     keywords: Annotated[tuple[Keyword, ...], Field(max_length=MOST_KEYWORDS)] = ()
     valid_from: Day | None = None
     valid_until: Day | None = None
+
+
+class Edition(EditionFields):
+    """Fields that fit together: what is kept."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,0 +1,656 @@
+"""`/articles`: the hotline's answers. Agents read and search, supervisors write and approve, admins
+decide what callers hear. A state is never patched: each act is a sub-resource with its reason.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import Path as InPath
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal
+from callcenter.knowledge.document import as_document, as_speech
+from callcenter.knowledge.edition import (
+    ArticleName,
+    Content,
+    Day,
+    Department,
+    Edition,
+    EditionFields,
+    Kind,
+    Language,
+    Recorded,
+    SpokenText,
+    parse_edition,
+)
+from callcenter.knowledge.model import (
+    MOST_REASON,
+    MOST_RELATED,
+    Act,
+    Article,
+    ArticleState,
+    EventKind,
+    Outcome,
+    Version,
+)
+from callcenter.knowledge.queries import Match, SearchFilter, Where
+from callcenter.knowledge.search import MOST_QUERY
+from callcenter.knowledge.service import ArticleService, ArticleView
+from callcenter.platform.errors import InvalidField
+from callcenter.platform.text import plain_text
+from callcenter.platform.web import (
+    PROBLEM_RESPONSES,
+    Cursor,
+    Limit,
+    Page,
+    Schema,
+    decode_cursor,
+    encode_cursor,
+    set_etag,
+    wanted_version,
+)
+
+Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Number = Annotated[int, InPath(ge=1, le=1_000_000_000)]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
+]
+
+
+def _sane(moment: datetime) -> datetime:
+    # Beyond these years a shift of the time zone leaves what can be computed.
+    if not 1900 <= moment.year <= 9000:
+        raise ValueError("a time between the years 1900 and 9000")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+From = Annotated[Moment | None, Query(alias="from", description="Included.")]
+To = Annotated[Moment | None, Query(description="Not included.")]
+InLanguage = Annotated[Language | None, Query()]
+MostHits = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
+
+
+class NewArticle(EditionFields):
+    """An article to be written."""
+
+    name: ArticleName
+    review_due_on: Day | None = None
+
+
+class Reason(Schema):
+    """Why."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
+
+
+class Review(Reason):
+    """Somebody read it again. `review_due_on`: the next time; null: never."""
+
+    review_due_on: Day | None
+
+
+class RelatedNames(Schema):
+    """Articles to be shown beside this one, first ones first."""
+
+    articles: Annotated[list[ArticleName], Field(max_length=MOST_RELATED)]
+
+
+class ArticleSummary(Schema):
+    """Where an article stands. `state` is that of its newest edition; `current_version` is what is
+    published now, `next_version` takes its place on `opens_on`.
+    """
+
+    name: str
+    kind: Kind
+    department: str
+    titles: dict[str, str]
+    state: ArticleState
+    current_version: int | None
+    next_version: int | None
+    opens_on: date | None
+    valid_from: date | None
+    valid_until: date | None
+    review_due_on: date | None
+    edited_by: str
+    edited_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+
+
+class WholeArticle(ArticleSummary):
+    """An article with its working edition. `in_force_version`: what callers hear now."""
+
+    in_force_version: int | None
+    content: dict[str, Content]
+    keywords: list[str]
+    authors: list[str]
+    related: list[str]
+    used_by: list[str]
+    allowed: list[Act]
+    created_by: str
+    created_at: datetime
+
+
+class VersionSummary(Schema):
+    """A published version."""
+
+    version: int
+    kind: Kind
+    department: str
+    titles: dict[str, str]
+    valid_from: date
+    valid_until: date | None
+    authors: list[str]
+    approved_by: str
+    approved_at: datetime
+    published_by: str
+    published_at: datetime
+    reason: str
+
+
+class VersionInForce(VersionSummary):
+    """`in_force`: its audio is there and the next caller hears it. False before its first day."""
+
+    in_force: bool
+
+
+class PromptView(Schema):
+    """A recorded prompt."""
+
+    prompt: str
+
+
+class SectionView(Schema):
+    heading: str
+    text: str
+
+
+class DocumentView(Schema):
+    """A version as it is read on a screen or a fax, and what is said of it on the phone."""
+
+    language: str
+    title: str
+    sections: list[SectionView]
+    footer: str
+    spoken: SpokenText | PromptView
+
+
+class WholeVersion(VersionSummary):
+    """A version as it was written, and as it is read and heard."""
+
+    content: dict[str, Content]
+    keywords: list[str]
+    documents: list[DocumentView]
+
+
+class CurrentDocument(DocumentView):
+    """What is in force now."""
+
+    name: str
+    version: int
+    valid_from: date
+    valid_until: date | None
+
+
+class HistoryEntry(Schema):
+    """Who did what when; `detail` has the reason."""
+
+    seq: int
+    at: datetime
+    actor: str
+    kind: EventKind
+    detail: dict[str, Any]
+
+
+class History(Schema):
+    """Oldest first."""
+
+    items: list[HistoryEntry]
+
+
+class HitView(Schema):
+    """An article that was found; `version` is null for an edition that is not published."""
+
+    article: str
+    language: str
+    version: int | None
+    kind: Kind
+    department: str
+    state: ArticleState
+    title: str
+    keywords: list[str]
+    valid_from: date | None
+    valid_until: date | None
+    found_in: Where
+    score: float
+
+
+class Hits(Schema):
+    """Best first. `match`: how much of the query they have."""
+
+    match: Match
+    items: list[HitView]
+
+
+class RelatedView(Schema):
+    """An article beside another one, and what they share."""
+
+    article: str
+    language: str
+    title: str
+    kind: Kind
+    chosen: bool
+    keywords: list[str]
+    words: list[str]
+    same_kind: bool
+    same_department: bool
+    score: float
+
+
+class RelatedArticles(Schema):
+    """Those an editor chose first."""
+
+    items: list[RelatedView]
+
+
+class FiguresView(Schema):
+    """What callers did with one version in one language.
+
+    `outcomes` has every outcome; `then_queued`: put through to a person later in the same call.
+    The calls themselves are at `…/plays`.
+    """
+
+    version: int
+    language: str
+    plays: int
+    outcomes: dict[Outcome, int]
+    then_queued: int
+
+
+class ArticleFigures(Schema):
+    """Newest version first."""
+
+    items: list[FiguresView]
+
+
+class PlayView(Schema):
+    """One time it was played; the call is at `/calls/{call_id}`."""
+
+    call_id: UUID
+    seq: int
+    at: datetime
+    version: int
+    language: str
+    outcome: Outcome
+
+
+def router(service: ArticleService, guard: Guard) -> APIRouter:
+    """The routes of this room, below `/api/v1`."""
+    routes = APIRouter(prefix="/articles", tags=["articles"], responses=PROBLEM_RESPONSES)
+
+    @routes.get("")
+    async def list_articles(
+        kind: Kind | None = None,
+        department: Department | None = None,
+        state: ArticleState | None = None,
+        review_due_before: Day | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[ArticleSummary]:
+        """In order of name. `review_due_before` gives the list of reviews to be done."""
+        rows = await service.articles(
+            decode_cursor(cursor, 1)[0] if cursor else None,
+            limit + 1,
+            kind=kind,
+            department=department,
+            state=state,
+            review_due_before=review_due_before,
+        )
+        return Page(
+            items=[ArticleSummary(**_summary(row)) for row in rows[:limit]],
+            next_cursor=encode_cursor(rows[limit - 1].name) if len(rows) > limit else None,
+        )
+
+    @routes.post("", status_code=201)
+    async def create_article(
+        body: NewArticle, response: Response, who: Principal = Depends(guard.supervisor)
+    ) -> WholeArticle:
+        created = await service.create(
+            body.name, _edition(body), review_due_on=body.review_due_on, by=who.name
+        )
+        return _reply(created, response)
+
+    @routes.get("/search")
+    async def search_articles(
+        q: Annotated[str, Query(min_length=1, max_length=MOST_QUERY)],
+        state: ArticleState = ArticleState.PUBLISHED,
+        kind: Kind | None = None,
+        department: Department | None = None,
+        language: InLanguage = None,
+        limit: MostHits = 20,
+        _who: Principal = Depends(guard.agent),
+    ) -> Hits:
+        """Published articles that hold today, unless another `state` is asked for."""
+        plain_text("q", q, most=MOST_QUERY)
+        narrow = SearchFilter(state=state, kind=kind, department=department, language=language)
+        match, hits = await service.search(q, narrow, limit)
+        return Hits(match=match, items=[HitView.model_validate(hit) for hit in hits])
+
+    @routes.get("/{name}")
+    async def read_article(
+        name: Name, response: Response, _who: Principal = Depends(guard.agent)
+    ) -> WholeArticle:
+        return _reply(await service.article(name), response)
+
+    @routes.put("/{name}")
+    async def write_article(
+        name: Name,
+        body: EditionFields,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """Replaces the working edition; callers go on hearing the published version."""
+        expected = wanted_version(if_match)
+        edited = await service.edit(name, _edition(body), by=who.name, expected=expected)
+        return _reply(edited, response)
+
+    @routes.delete("/{name}", status_code=204, response_model=None)
+    async def delete_article(
+        name: Name, if_match: IfMatch = None, who: Principal = Depends(guard.supervisor)
+    ) -> Response:
+        """Refused (409) while callers hear it or a flow names it. Its history stays."""
+        await service.delete(name, by=who.name, expected=wanted_version(if_match))
+        return Response(status_code=204)
+
+    @routes.post("/{name}/approve")
+    async def approve(
+        name: Name,
+        body: Reason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """By somebody else than its authors; `If-Match` says what was read."""
+        expected = wanted_version(if_match)
+        done = await service.approve(name, body.reason, by=who.name, expected=expected)
+        return _reply(done, response)
+
+    @routes.post("/{name}/give-back")
+    async def give_back(
+        name: Name,
+        body: Reason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """An approved edition goes back to its authors. `If-Match` may be left out."""
+        done = await service.give_back(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return _reply(done, response)
+
+    @routes.post("/{name}/publish", status_code=201)
+    async def publish(
+        name: Name,
+        body: Reason,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.admin),
+    ) -> VersionInForce:
+        """`If-Match` may be left out: an edit takes the approval away."""
+        done = await service.publish(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return VersionInForce(**_version(done.version), in_force=done.in_force)
+
+    @routes.post("/{name}/withdraw")
+    async def withdraw(
+        name: Name,
+        body: Reason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.admin),
+    ) -> WholeArticle:
+        """The next caller does not hear it; `used_by` says which flows name it or offer its kind.
+        `If-Match` may be left out.
+        """
+        done = await service.withdraw(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return _reply(done, response)
+
+    @routes.post("/{name}/review")
+    async def review(
+        name: Name,
+        body: Review,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """It was read again and is still right. `If-Match` may be left out."""
+        done = await service.review(
+            name,
+            body.review_due_on,
+            body.reason,
+            by=who.name,
+            expected=wanted_version(if_match or "*"),
+        )
+        return _reply(done, response)
+
+    @routes.get("/{name}/related")
+    async def list_related(
+        name: Name,
+        language: InLanguage = None,
+        limit: MostHits = 10,
+        _who: Principal = Depends(guard.agent),
+    ) -> RelatedArticles:
+        """Published articles beside this one, and why."""
+        found = await service.related(name, language, limit)
+        return RelatedArticles(items=[RelatedView.model_validate(one) for one in found])
+
+    @routes.put("/{name}/related")
+    async def choose_related(
+        name: Name,
+        body: RelatedNames,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        expected = wanted_version(if_match)
+        done = await service.relate(name, body.articles, by=who.name, expected=expected)
+        return _reply(done, response)
+
+    @routes.get("/{name}/history")
+    async def read_history(name: Name, _who: Principal = Depends(guard.agent)) -> History:
+        events = await service.history(name)
+        return History(items=[HistoryEntry.model_validate(event) for event in events])
+
+    @routes.get("/{name}/document")
+    async def read_document(
+        name: Name,
+        language: Annotated[Language, Query()] = "zh",
+        _who: Principal = Depends(guard.agent),
+    ) -> CurrentDocument:
+        """What callers hear and get by fax at this moment; 404 when nothing is in force."""
+        version = await service.in_force(name)
+        return CurrentDocument(
+            **_document_view(version, language),
+            name=name,
+            version=version.number,
+            valid_from=version.valid_from,
+            valid_until=version.valid_until,
+        )
+
+    @routes.get("/{name}/versions")
+    async def list_versions(
+        name: Name,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[VersionSummary]:
+        """Newest first."""
+        rows = await service.versions(name, _before(cursor), limit + 1)
+        return Page(
+            items=[VersionSummary(**_version(row)) for row in rows[:limit]],
+            next_cursor=encode_cursor(str(rows[limit - 1].number)) if len(rows) > limit else None,
+        )
+
+    @routes.get("/{name}/versions/{version}")
+    async def read_version(
+        name: Name, version: Number, _who: Principal = Depends(guard.agent)
+    ) -> WholeVersion:
+        found = await service.version(name, version)
+        return WholeVersion(
+            **_version(found),
+            content=found.edition.content,
+            keywords=list(found.edition.keywords),
+            documents=[
+                DocumentView(**_document_view(found, language))
+                for language in found.edition.content
+            ],
+        )
+
+    @routes.get("/{name}/figures")
+    async def read_figures(
+        name: Name,
+        after: From = None,
+        to: To = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> ArticleFigures:
+        found = await service.figures(name, after, to)
+        return ArticleFigures(items=[FiguresView.model_validate(one) for one in found])
+
+    @routes.get("/{name}/plays")
+    async def list_plays(
+        name: Name,
+        after: From = None,
+        to: To = None,
+        version: Annotated[int | None, Query(ge=1, le=1_000_000_000)] = None,
+        language: InLanguage = None,
+        outcome: Outcome | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[PlayView]:
+        """Newest first: the calls behind the figures."""
+        rows = await service.plays(
+            name,
+            after=after,
+            before=to,
+            version=version,
+            language=language,
+            outcome=outcome,
+            behind=_position(cursor) if cursor else None,
+            limit=limit + 1,
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(
+            items=[PlayView.model_validate(row) for row in rows[:limit]],
+            next_cursor=encode_cursor(last.at.isoformat(), str(last.call_id), str(last.seq))
+            if last
+            else None,
+        )
+
+    return routes
+
+
+_EDITION_FIELDS: Final = frozenset(EditionFields.model_fields)
+
+
+def _edition(body: EditionFields) -> Edition:
+    return parse_edition(body.model_dump(include=set(_EDITION_FIELDS)))
+
+
+def _summary(article: Article) -> dict[str, Any]:
+    edition = article.edition
+    return {
+        "name": article.name,
+        "kind": edition.kind,
+        "department": edition.department,
+        "titles": {language: content.title for language, content in edition.content.items()},
+        "state": article.state,
+        "current_version": article.current_version,
+        "next_version": article.next_version,
+        "opens_on": article.opens_on,
+        "valid_from": edition.valid_from,
+        "valid_until": edition.valid_until,
+        "review_due_on": article.review_due_on,
+        "edited_by": article.edited_by,
+        "edited_at": article.edited_at,
+        "approved_by": article.approved_by,
+        "approved_at": article.approved_at,
+    }
+
+
+def _reply(view: ArticleView, response: Response) -> WholeArticle:
+    article = view.article
+    set_etag(response, article.version)
+    return WholeArticle(
+        **_summary(article),
+        in_force_version=view.in_force.number if view.in_force else None,
+        content=article.edition.content,
+        keywords=list(article.edition.keywords),
+        authors=list(article.authors),
+        related=list(article.related),
+        used_by=list(view.used_by),
+        allowed=list(article.allowed()),
+        created_by=article.created_by,
+        created_at=article.created_at,
+    )
+
+
+def _version(version: Version) -> dict[str, Any]:
+    content = version.edition.content
+    return {
+        "version": version.number,
+        "kind": version.kind,
+        "department": version.edition.department,
+        "titles": {language: part.title for language, part in content.items()},
+        "valid_from": version.valid_from,
+        "valid_until": version.valid_until,
+        "authors": list(version.authors),
+        "approved_by": version.approved_by,
+        "approved_at": version.approved_at,
+        "published_by": version.published_by,
+        "published_at": version.published_at,
+        "reason": version.reason,
+    }
+
+
+def _document_view(version: Version, language: str) -> dict[str, Any]:
+    document = as_document(version, language)
+    spoken = as_speech(version, language)
+    return {
+        "language": language,
+        "title": document.title,
+        "sections": [SectionView(heading=h, text=t) for h, t in document.sections],
+        "footer": document.footer,
+        "spoken": PromptView(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
+    }
+
+
+def _before(cursor: str | None) -> int | None:
+    if not cursor:
+        return None
+    (before,) = decode_cursor(cursor, 1)
+    if not (before.isascii() and before.isdecimal()) or len(before) > 9:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return int(before)
+
+
+def _position(cursor: str) -> tuple[datetime, UUID, int]:
+    at, call_id, seq = decode_cursor(cursor, 3)
+    try:
+        moment, number = datetime.fromisoformat(at), int(seq)
+        if moment.tzinfo is None or not 1900 <= moment.year <= 9000 or not 0 <= number < 2**31:
+            raise ValueError
+        return moment, UUID(call_id), number
+    except ValueError as exc:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc
