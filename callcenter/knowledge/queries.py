@@ -7,7 +7,7 @@ index gives first are ranked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
@@ -253,7 +253,7 @@ class Related:
     kind: Kind
     chosen: bool  #: an editor put it there
     keywords: tuple[str, ...]  #: that both have
-    words: tuple[str, ...]  #: of the title that both have
+    words: tuple[str, ...]  #: of title and keywords that both have
     same_kind: bool
     same_department: bool
     score: float
@@ -265,7 +265,7 @@ async def related(
     """Published articles beside this one: an editor's choice first, then by what they share."""
     title = article.edition.content[language].title
     keywords = frozenset(search.folded(word) for word in article.edition.keywords)
-    words = set(search.query_tokens(title))
+    words = _words(title, article.edition.keywords)
     groups = search.fragments(title) + [
         tuple(tokens) for word in sorted(keywords) if (tokens := search.query_tokens(word))
     ]
@@ -300,7 +300,7 @@ async def related(
         if row.article == article.name or row.article in best:
             continue
         shared = tuple(word for word in row.keywords if search.folded(word) in keywords)
-        common = tuple(word for word in search.query_tokens(row.title) if word in words)
+        common = tuple(word for word in _words(row.title, row.keywords) if word in words)
         same_kind = row.kind == article.edition.kind
         same_department = row.department == article.edition.department
         score = (
@@ -327,6 +327,13 @@ async def related(
         return order, -one.score, one.article
 
     return sorted(best.values(), key=place)[:limit]
+
+
+def _words(title: str, keywords: Iterable[str]) -> dict[str, None]:
+    """What an article is about, in order."""
+    return dict.fromkeys(
+        token for part in (title, *keywords) for token in search.query_tokens(part)
+    )
 
 
 # What callers did -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TSVECTOR
 
 from callcenter.platform.db import Moment, metadata
 
@@ -24,7 +24,7 @@ articles = Table(
     Column("name", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("department", Text, nullable=False),
-    Column("content", JSONB, nullable=False),
+    Column("content", JSON, nullable=False),
     Column("keywords", ARRAY(Text), nullable=False, server_default="{}"),
     Column("valid_from", Date),
     Column("valid_until", Date),
@@ -74,7 +74,7 @@ article_versions = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("department", Text, nullable=False),
-    Column("content", JSONB, nullable=False),
+    Column("content", JSON, nullable=False),
     Column("keywords", ARRAY(Text), nullable=False),
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date),

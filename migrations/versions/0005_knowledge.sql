@@ -70,7 +70,7 @@ CREATE TABLE articles (
   -- The working edition.
   kind           text NOT NULL,
   department     text NOT NULL,
-  content        jsonb NOT NULL,
+  content        json NOT NULL, -- not jsonb: languages stay in the order they were written in
   keywords       text[] NOT NULL DEFAULT '{}',
   valid_from     date,
   valid_until    date,
@@ -97,7 +97,7 @@ CREATE TABLE articles (
   CONSTRAINT ck_articles_kind CHECK (kind IN ('policy', 'city_guide', 'investment_guide',
     'application_materials', 'fees', 'department_duties', 'service_guide')),
   CONSTRAINT ck_articles_department CHECK (char_length(department) BETWEEN 1 AND 100 AND is_plain_text(department)),
-  CONSTRAINT ck_articles_content CHECK (article_content_is_valid(kind, content)),
+  CONSTRAINT ck_articles_content CHECK (article_content_is_valid(kind, content::jsonb)),
   CONSTRAINT ck_articles_keywords CHECK (article_words_are_valid(keywords, 30, 40)),
   CONSTRAINT ck_articles_days CHECK (valid_from BETWEEN '2000-01-01' AND '2999-12-31'
     AND valid_until BETWEEN '2000-01-01' AND '2999-12-31' AND valid_until >= valid_from),
@@ -148,7 +148,7 @@ CREATE TABLE article_versions (
   version      integer NOT NULL,
   kind         text NOT NULL,
   department   text NOT NULL,
-  content      jsonb NOT NULL,
+  content      json NOT NULL,
   keywords     text[] NOT NULL,
   valid_from   date NOT NULL,
   valid_until  date,
@@ -164,7 +164,7 @@ CREATE TABLE article_versions (
   CONSTRAINT ck_article_versions_kind CHECK (kind IN ('policy', 'city_guide', 'investment_guide',
     'application_materials', 'fees', 'department_duties', 'service_guide')),
   CONSTRAINT ck_article_versions_department CHECK (char_length(department) BETWEEN 1 AND 100 AND is_plain_text(department)),
-  CONSTRAINT ck_article_versions_content CHECK (article_content_is_valid(kind, content)),
+  CONSTRAINT ck_article_versions_content CHECK (article_content_is_valid(kind, content::jsonb)),
   CONSTRAINT ck_article_versions_keywords CHECK (article_words_are_valid(keywords, 30, 40)),
   CONSTRAINT ck_article_versions_days CHECK (valid_from BETWEEN '2000-01-01' AND '2999-12-31'
     AND valid_until BETWEEN '2000-01-01' AND '2999-12-31' AND valid_until >= valid_from),
