@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Path as InPath
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -62,6 +62,13 @@ IfMatch = Annotated[
 ]
 
 
+def _written_out(value: object) -> object:
+    # Pydantic would take a string of digits for seconds since 1970.
+    if isinstance(value, str) and "T" not in value.upper():
+        raise ValueError("write a time as ISO 8601 with offset")
+    return value
+
+
 def _sane(moment: datetime) -> datetime:
     # Beyond these years a shift of the time zone leaves what can be computed.
     if not 1900 <= moment.year <= 9000:
@@ -69,7 +76,7 @@ def _sane(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_sane)]
 From = Annotated[Moment | None, Query(alias="from", description="Included.")]
 To = Annotated[Moment | None, Query(description="Not included.")]
 InLanguage = Annotated[Language | None, Query()]

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -85,6 +86,13 @@ def _one_line(value: str) -> str:
     return _storable(value)
 
 
+def _written_out(value: object) -> object:
+    # Pydantic would take a number, or a string of digits, for seconds since 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError("write a day as YYYY-MM-DD")
+    return value
+
+
 def _text(least: int, most: int) -> StringConstraints:
     return StringConstraints(min_length=least, max_length=most, strip_whitespace=True)
 
@@ -100,7 +108,7 @@ OptionalLine = Annotated[str, _text(0, MOST_FIELD), AfterValidator(_one_line)]
 Conditions = Annotated[str, _text(0, MOST_SPOKEN), AfterValidator(_storable)]
 Department = Annotated[str, _text(1, MOST_DEPARTMENT), AfterValidator(_one_line)]
 Keyword = Annotated[str, _text(1, MOST_KEYWORD), AfterValidator(_one_line)]
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Day = Annotated[date, BeforeValidator(_written_out), Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 
 class _Part(BaseModel):

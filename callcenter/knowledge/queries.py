@@ -25,7 +25,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -118,8 +117,10 @@ async def use_the_index(connection: AsyncConnection) -> None:
     """For this transaction: no walk through the whole table, whatever the statistics promise of a
     LIMIT, no compiling, and an end in any case.
     """
-    for setting in ("enable_seqscan = off", "jit = off", "statement_timeout = '2s'"):
-        await connection.execute(text(f"SET LOCAL {setting}"))
+    settings = {"enable_seqscan": "off", "jit": "off", "statement_timeout": "2s"}
+    await connection.execute(
+        select(*(func.set_config(name, value, True) for name, value in settings.items()))
+    )
 
 
 async def _ranked(
