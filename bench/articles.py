@@ -14,11 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+from sqlalchemy import text
 
 from callcenter.knowledge import store
 from callcenter.knowledge.edition import Edition, Kind, parse_edition
@@ -195,13 +197,29 @@ async def _write(
     await copy("rows", " ".join(rows[0]), [tuple(row.values()) for row in rows])
 
 
-async def measure(service: ArticleService, rounds: int) -> list[tuple[str, list[float]]]:
-    """Milliseconds of each query, answered as the API does."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Milliseconds: by the clock, and of processor time, ours and PostgreSQL's together."""
 
-    async def took(work: Callable[[], Awaitable[object]]) -> float:
-        began = time.perf_counter()
+    wall: float
+    processor: float
+
+
+async def measure(database: Database, rounds: int) -> list[tuple[str, list[Took]]]:
+    """How long each query takes, answered as the API does. `database`: a pool of one."""
+    service = ArticleService(database, _Silent(), system_clock)
+    async with database.transaction() as connection:
+        pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+
+    def processor() -> float:
+        # Nanoseconds this process has run, by the kernel's count.
+        backend = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        return time.process_time() * 1000 + backend / 1e6
+
+    async def took(work: Callable[[], Awaitable[object]]) -> Took:
+        began, used = time.perf_counter(), processor()
         await work()
-        return (time.perf_counter() - began) * 1000
+        return Took((time.perf_counter() - began) * 1000, processor() - used)
 
     asked: list[tuple[str, Callable[[], Awaitable[object]]]] = []
     for query, by in QUERIES:
@@ -213,7 +231,7 @@ async def measure(service: ArticleService, rounds: int) -> list[tuple[str, list[
     ]
     for _, work in asked:
         await work()  # the pages are in memory, as they are all day
-    times: dict[str, list[float]] = {label: [] for label, _ in asked}
+    times: dict[str, list[Took]] = {label: [] for label, _ in asked}
     for _ in range(rounds):
         for label, work in asked:
             times[label].append(await took(work))
@@ -244,27 +262,37 @@ async def _run(count: int, rounds: int) -> bool:
             began = time.perf_counter()
             await fill(server, "bench", count)
             print(f"{count:,} articles written and indexed in {time.perf_counter() - began:.0f} s")
-            database = Database(server.url("bench"), name="bench")
+            database = Database(server.url("bench"), name="bench", pool_size=1)
             try:
-                service = ArticleService(database, _Silent(), system_clock)
-                found = await measure(service, rounds)
+                found = await measure(database, rounds)
             finally:
                 await database.close()
         finally:
             await server.stop()
     for label, took in found:
-        print(f"  {label:<42}{statistics.median(took):8.1f} ms   worst {max(took):6.1f} ms")
-    every = sorted(one for _, took in found for one in took)
-    p50, p95 = statistics.median(every), every[int(len(every) * 0.95)]
+        wall = statistics.median(one.wall for one in took)
+        used = statistics.median(one.processor for one in took)
+        print(f"  {label:<42}{wall:8.1f} ms   processor {used:6.1f} ms")
+    walls = sorted(one.wall for _, took in found for one in took)
+    used_all = sorted(one.processor for _, took in found for one in took)
+    p95 = _at(walls, 0.95)
     print(
-        f"article search, {count:,} articles  p50 {p50:.1f} ms  p95 {p95:.1f} ms  "
-        f"worst {every[-1]:.1f} ms   (wanted: at most {WANTED_MS} ms)"
+        f"article search, {count:,} articles: p50 {_at(walls, 0.5):.1f} ms, p95 {p95:.1f} ms; "
+        f"processor p50 {_at(used_all, 0.5):.1f} ms, p95 {_at(used_all, 0.95):.1f} ms   "
+        f"(wanted: at most {WANTED_MS} ms)"
     )
     return p95 <= WANTED_MS
 
 
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
 def articles(count: int = ARTICLES, rounds: int = ROUNDS) -> bool:
-    """Print how long searches take; whether the wish is met. About two minutes."""
+    """Print how long searches take; whether the wish is met.
+
+    Writing 100,000 articles takes minutes; the searches take seconds.
+    """
     return asyncio.run(_run(count, rounds))
 
 

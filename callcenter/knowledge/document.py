@@ -88,6 +88,20 @@ class PlayableArticle:
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted(self.titles))
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """What is spoken, by language; the other languages are `recorded`."""
+        return {language: said for language, said in self.spoken.items() if isinstance(said, str)}
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Names of prompts that are played, by language."""
+        return {
+            language: said.prompt
+            for language, said in self.spoken.items()
+            if isinstance(said, Recorded)
+        }
+
     def as_json(self) -> dict[str, Any]:
         """For the cache on disk; `from_json` reads it again."""
         return {

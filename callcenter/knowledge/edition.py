@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Protocol, Self
 from zoneinfo import ZoneInfo
@@ -253,6 +253,17 @@ def is_playable(version: Validity, at: datetime, zone: ZoneInfo = CITY_ZONE) -> 
     return version.valid_from <= today and (
         version.valid_until is None or today <= version.valid_until
     )
+
+
+def moments(version: Validity, zone: ZoneInfo = CITY_ZONE) -> tuple[datetime, datetime | None]:
+    """The same as moments: the midnight it begins with, and the one that is no more of it."""
+
+    def midnight(day: date) -> datetime:
+        return datetime.combine(day, time(), zone)
+
+    until = version.valid_until
+    ends = None if until is None else midnight(until + timedelta(days=1))
+    return midnight(version.valid_from), ends
 
 
 # What is said on the phone ----------------------------------------------------------------------

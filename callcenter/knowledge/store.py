@@ -388,7 +388,12 @@ async def playable_articles(
 async def playable_of_kind(
     connection: AsyncConnection, kind: Kind | str, most: int = 100, *, at: datetime | None = None
 ) -> list[PlayableArticle]:
-    """Articles of one kind that may be played at this moment (None: now), in order of name."""
+    """Articles of one kind that may be played at this moment (None: now), in order of name.
+
+    None for a kind there is not.
+    """
+    if kind not in list(Kind):
+        return []
     wanted = (
         _playable(_today(at))
         .where(article_versions.c.kind == Kind(kind).value)

@@ -80,6 +80,7 @@ async def test_at_most_so_many_of_a_kind_in_order_of_name(room: Room) -> None:
         await room.published(name)
     async with room.database.transaction() as connection:
         found = await store.playable_of_kind(connection, Kind.POLICY, 2, at=room.clock())
+        assert await store.playable_of_kind(connection, "gossip") == []
     assert [one.name for one in found] == ["a", "b"]
 
 

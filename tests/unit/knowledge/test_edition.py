@@ -23,6 +23,7 @@ from callcenter.knowledge.edition import (
     Recorded,
     chinese_number,
     is_playable,
+    moments,
     parse_edition,
 )
 from callcenter.knowledge.model import NoSuchLanguage, Version
@@ -134,10 +135,14 @@ def test_it_is_played_from_the_first_to_the_last_day_as_the_city_counts_days(
     version = a_version(document(valid_until="2026-03-31"))
     assert is_playable(version, datetime.fromisoformat(moment)) is wanted
     assert is_playable(as_playable(version), datetime.fromisoformat(moment)) is wanted
+    begins, ends = moments(version)
+    assert ends is not None
+    assert (begins <= datetime.fromisoformat(moment) < ends) is wanted
 
 
 def test_without_a_last_day_it_is_played_for_ever() -> None:
     assert is_playable(a_version(document()), datetime(2900, 1, 1, tzinfo=UTC))
+    assert moments(a_version(document()))[1] is None
 
 
 def test_a_body_is_read_line_by_line() -> None:
@@ -195,6 +200,7 @@ def test_what_the_voice_side_keeps_survives_the_disk() -> None:
         playable = as_playable(a_version(document(content=content, **more)))
         assert PlayableArticle.from_json(json.loads(json.dumps(playable.as_json()))) == playable
     assert playable.languages == ("en", "zh")
+    assert (playable.texts, playable.recorded) == ({"zh": "b。"}, {"en": "permit_en"})
 
 
 def test_there_is_a_sample_of_each_kind_in_both_languages_marked_as_one() -> None:
