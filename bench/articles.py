@@ -22,8 +22,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
-from callcenter.knowledge import store
-from callcenter.knowledge.edition import Edition, Kind, parse_edition
+from callcenter.knowledge.edition import ArticleKind, Edition, parse_edition
+from callcenter.knowledge.index import search_rows
 from callcenter.knowledge.model import ArticleState
 from callcenter.knowledge.queries import SearchFilter
 from callcenter.knowledge.service import ArticleService
@@ -76,7 +76,7 @@ QUERIES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("ID卡", {}),
     ("passport renewal", {"language": "en"}),
     ("办理", {"department": _DEPARTMENTS[7]}),
-    ("材料", {"kind": Kind.FEES, "language": "zh"}),
+    ("材料", {"kind": ArticleKind.FEES, "language": "zh"}),
     ("身份证", {"state": ArticleState.DRAFT}),
     ("居住证 " * 40, {}),
     ("办理申请换领补领注销变更查询预约年审缴费退费转移认定备案投诉举报", {}),
@@ -96,7 +96,7 @@ def generated(number: int, chance: random.Random) -> Edition:
             "title": f"Passport renewal and permit {number}",
             "body": "Bring your identity card to the government service hall on working days.",
         }
-    kind = chance.choice([kind for kind in Kind if kind is not Kind.SERVICE_GUIDE])
+    kind = chance.choice([kind for kind in ArticleKind if kind is not ArticleKind.SERVICE_GUIDE])
     return parse_edition(
         {
             "kind": kind,
@@ -185,7 +185,7 @@ async def _write(
     rows = [
         row
         for name, edition in editions.items()
-        for row in store.search_rows(
+        for row in search_rows(
             name,
             edition,
             edition_name="in_force",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from procrastinate import App
 from sqlalchemy import text
 
-from callcenter.knowledge.service import ArticleKeeper
+from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database

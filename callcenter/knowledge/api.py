@@ -4,41 +4,58 @@ decide what callers hear. A state is never patched: each act is a sub-resource w
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Path as InPath
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.knowledge.document import as_document, as_speech
 from callcenter.knowledge.edition import (
-    ArticleName,
-    Content,
+    ArticleEdition,
+    ArticleKind,
     Day,
     Department,
     Edition,
-    EditionFields,
-    Kind,
     Language,
     Recorded,
-    SpokenText,
     parse_edition,
 )
 from callcenter.knowledge.model import (
-    MOST_REASON,
-    MOST_RELATED,
-    Act,
     Article,
     ArticleState,
-    EventKind,
-    Outcome,
+    PlayOutcome,
     Version,
 )
-from callcenter.knowledge.queries import Match, SearchFilter, Where
+from callcenter.knowledge.queries import SearchFilter
+from callcenter.knowledge.schemas import (
+    ArticleDocument,
+    ArticleFigures,
+    ArticleHistory,
+    ArticleHistoryEntry,
+    ArticleHit,
+    ArticleHits,
+    ArticlePlay,
+    ArticleReason,
+    ArticleReview,
+    ArticleSummary,
+    ArticleVersionSummary,
+    ChosenArticles,
+    CurrentArticle,
+    DocumentSection,
+    NewArticle,
+    PlayedPrompt,
+    PublishedArticle,
+    RelatedArticle,
+    RelatedArticles,
+    VersionFigures,
+    WholeArticle,
+    WholeArticleVersion,
+)
 from callcenter.knowledge.search import MOST_QUERY
 from callcenter.knowledge.service import ArticleService, ArticleView
 from callcenter.platform.errors import InvalidField
@@ -48,7 +65,6 @@ from callcenter.platform.web import (
     Cursor,
     Limit,
     Page,
-    Schema,
     decode_cursor,
     encode_cursor,
     set_etag,
@@ -83,227 +99,13 @@ InLanguage = Annotated[Language | None, Query()]
 MostHits = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
 
 
-class NewArticle(EditionFields):
-    """An article to be written."""
-
-    name: ArticleName
-    review_due_on: Day | None = None
-
-
-class Reason(Schema):
-    """Why."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
-
-
-class Review(Reason):
-    """Somebody read it again. `review_due_on`: the next time; null: never."""
-
-    review_due_on: Day | None
-
-
-class RelatedNames(Schema):
-    """Articles to be shown beside this one, first ones first."""
-
-    articles: Annotated[list[ArticleName], Field(max_length=MOST_RELATED)]
-
-
-class ArticleSummary(Schema):
-    """Where an article stands. `state` is that of its newest edition; `current_version` is what is
-    published now, `next_version` takes its place on `opens_on`.
-    """
-
-    name: str
-    kind: Kind
-    department: str
-    titles: dict[str, str]
-    state: ArticleState
-    current_version: int | None
-    next_version: int | None
-    opens_on: date | None
-    valid_from: date | None
-    valid_until: date | None
-    review_due_on: date | None
-    edited_by: str
-    edited_at: datetime
-    approved_by: str | None
-    approved_at: datetime | None
-
-
-class WholeArticle(ArticleSummary):
-    """An article with its working edition. `in_force_version`: what callers hear now."""
-
-    in_force_version: int | None
-    content: dict[str, Content]
-    keywords: list[str]
-    authors: list[str]
-    related: list[str]
-    used_by: list[str]
-    allowed: list[Act]
-    created_by: str
-    created_at: datetime
-
-
-class VersionSummary(Schema):
-    """A published version."""
-
-    version: int
-    kind: Kind
-    department: str
-    titles: dict[str, str]
-    valid_from: date
-    valid_until: date | None
-    authors: list[str]
-    approved_by: str
-    approved_at: datetime
-    published_by: str
-    published_at: datetime
-    reason: str
-
-
-class VersionInForce(VersionSummary):
-    """`in_force`: its audio is there and the next caller hears it. False before its first day."""
-
-    in_force: bool
-
-
-class PromptView(Schema):
-    """A recorded prompt."""
-
-    prompt: str
-
-
-class SectionView(Schema):
-    heading: str
-    text: str
-
-
-class DocumentView(Schema):
-    """A version as it is read on a screen or a fax, and what is said of it on the phone."""
-
-    language: str
-    title: str
-    sections: list[SectionView]
-    footer: str
-    spoken: SpokenText | PromptView
-
-
-class WholeVersion(VersionSummary):
-    """A version as it was written, and as it is read and heard."""
-
-    content: dict[str, Content]
-    keywords: list[str]
-    documents: list[DocumentView]
-
-
-class CurrentDocument(DocumentView):
-    """What is in force now."""
-
-    name: str
-    version: int
-    valid_from: date
-    valid_until: date | None
-
-
-class HistoryEntry(Schema):
-    """Who did what when; `detail` has the reason."""
-
-    seq: int
-    at: datetime
-    actor: str
-    kind: EventKind
-    detail: dict[str, Any]
-
-
-class History(Schema):
-    """Oldest first."""
-
-    items: list[HistoryEntry]
-
-
-class HitView(Schema):
-    """An article that was found; `version` is null for an edition that is not published."""
-
-    article: str
-    language: str
-    version: int | None
-    kind: Kind
-    department: str
-    state: ArticleState
-    title: str
-    keywords: list[str]
-    valid_from: date | None
-    valid_until: date | None
-    found_in: Where
-    score: float
-
-
-class Hits(Schema):
-    """Best first. `match`: how much of the query they have."""
-
-    match: Match
-    items: list[HitView]
-
-
-class RelatedView(Schema):
-    """An article beside another one, and what they share."""
-
-    article: str
-    language: str
-    title: str
-    kind: Kind
-    chosen: bool
-    keywords: list[str]
-    words: list[str]
-    same_kind: bool
-    same_department: bool
-    score: float
-
-
-class RelatedArticles(Schema):
-    """Those an editor chose first."""
-
-    items: list[RelatedView]
-
-
-class FiguresView(Schema):
-    """What callers did with one version in one language.
-
-    `outcomes` has every outcome; `then_queued`: put through to a person later in the same call.
-    The calls themselves are at `…/plays`.
-    """
-
-    version: int
-    language: str
-    plays: int
-    outcomes: dict[Outcome, int]
-    then_queued: int
-
-
-class ArticleFigures(Schema):
-    """Newest version first."""
-
-    items: list[FiguresView]
-
-
-class PlayView(Schema):
-    """One time it was played; the call is at `/calls/{call_id}`."""
-
-    call_id: UUID
-    seq: int
-    at: datetime
-    version: int
-    language: str
-    outcome: Outcome
-
-
 def router(service: ArticleService, guard: Guard) -> APIRouter:
     """The routes of this room, below `/api/v1`."""
     routes = APIRouter(prefix="/articles", tags=["articles"], responses=PROBLEM_RESPONSES)
 
     @routes.get("")
     async def list_articles(
-        kind: Kind | None = None,
+        kind: ArticleKind | None = None,
         department: Department | None = None,
         state: ArticleState | None = None,
         review_due_before: Day | None = None,
@@ -338,17 +140,17 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     async def search_articles(
         q: Annotated[str, Query(min_length=1, max_length=MOST_QUERY)],
         state: ArticleState = ArticleState.PUBLISHED,
-        kind: Kind | None = None,
+        kind: ArticleKind | None = None,
         department: Department | None = None,
         language: InLanguage = None,
         limit: MostHits = 20,
         _who: Principal = Depends(guard.agent),
-    ) -> Hits:
+    ) -> ArticleHits:
         """Published articles that hold today, unless another `state` is asked for."""
         plain_text("q", q, most=MOST_QUERY)
         narrow = SearchFilter(state=state, kind=kind, department=department, language=language)
         match, hits = await service.search(q, narrow, limit)
-        return Hits(match=match, items=[HitView.model_validate(hit) for hit in hits])
+        return ArticleHits(match=match, items=[ArticleHit.model_validate(hit) for hit in hits])
 
     @routes.get("/{name}")
     async def read_article(
@@ -359,7 +161,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     @routes.put("/{name}")
     async def write_article(
         name: Name,
-        body: EditionFields,
+        body: ArticleEdition,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
@@ -380,7 +182,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     @routes.post("/{name}/approve")
     async def approve(
         name: Name,
-        body: Reason,
+        body: ArticleReason,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
@@ -393,7 +195,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     @routes.post("/{name}/give-back")
     async def give_back(
         name: Name,
-        body: Reason,
+        body: ArticleReason,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
@@ -407,20 +209,20 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     @routes.post("/{name}/publish", status_code=201)
     async def publish(
         name: Name,
-        body: Reason,
+        body: ArticleReason,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
-    ) -> VersionInForce:
+    ) -> PublishedArticle:
         """`If-Match` may be left out: an edit takes the approval away."""
         done = await service.publish(
             name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
         )
-        return VersionInForce(**_version(done.version), in_force=done.in_force)
+        return PublishedArticle(**_version(done.version), in_force=done.in_force)
 
     @routes.post("/{name}/withdraw")
     async def withdraw(
         name: Name,
-        body: Reason,
+        body: ArticleReason,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
@@ -436,7 +238,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     @routes.post("/{name}/review")
     async def review(
         name: Name,
-        body: Review,
+        body: ArticleReview,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
@@ -460,12 +262,12 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     ) -> RelatedArticles:
         """Published articles beside this one, and why."""
         found = await service.related(name, language, limit)
-        return RelatedArticles(items=[RelatedView.model_validate(one) for one in found])
+        return RelatedArticles(items=[RelatedArticle.model_validate(one) for one in found])
 
     @routes.put("/{name}/related")
     async def choose_related(
         name: Name,
-        body: RelatedNames,
+        body: ChosenArticles,
         response: Response,
         if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
@@ -475,19 +277,19 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         return _reply(done, response)
 
     @routes.get("/{name}/history")
-    async def read_history(name: Name, _who: Principal = Depends(guard.agent)) -> History:
+    async def read_history(name: Name, _who: Principal = Depends(guard.agent)) -> ArticleHistory:
         events = await service.history(name)
-        return History(items=[HistoryEntry.model_validate(event) for event in events])
+        return ArticleHistory(items=[ArticleHistoryEntry.model_validate(event) for event in events])
 
     @routes.get("/{name}/document")
     async def read_document(
         name: Name,
         language: Annotated[Language, Query()] = "zh",
         _who: Principal = Depends(guard.agent),
-    ) -> CurrentDocument:
+    ) -> CurrentArticle:
         """What callers hear and get by fax at this moment; 404 when nothing is in force."""
         version = await service.in_force(name)
-        return CurrentDocument(
+        return CurrentArticle(
             **_document_view(version, language),
             name=name,
             version=version.number,
@@ -501,25 +303,25 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         limit: Limit = 100,
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
-    ) -> Page[VersionSummary]:
+    ) -> Page[ArticleVersionSummary]:
         """Newest first."""
         rows = await service.versions(name, _before(cursor), limit + 1)
         return Page(
-            items=[VersionSummary(**_version(row)) for row in rows[:limit]],
+            items=[ArticleVersionSummary(**_version(row)) for row in rows[:limit]],
             next_cursor=encode_cursor(str(rows[limit - 1].number)) if len(rows) > limit else None,
         )
 
     @routes.get("/{name}/versions/{version}")
     async def read_version(
         name: Name, version: Number, _who: Principal = Depends(guard.agent)
-    ) -> WholeVersion:
+    ) -> WholeArticleVersion:
         found = await service.version(name, version)
-        return WholeVersion(
+        return WholeArticleVersion(
             **_version(found),
             content=found.edition.content,
             keywords=list(found.edition.keywords),
             documents=[
-                DocumentView(**_document_view(found, language))
+                ArticleDocument(**_document_view(found, language))
                 for language in found.edition.content
             ],
         )
@@ -532,7 +334,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> ArticleFigures:
         found = await service.figures(name, after, to)
-        return ArticleFigures(items=[FiguresView.model_validate(one) for one in found])
+        return ArticleFigures(items=[VersionFigures.model_validate(one) for one in found])
 
     @routes.get("/{name}/plays")
     async def list_plays(
@@ -541,11 +343,11 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         to: To = None,
         version: Annotated[int | None, Query(ge=1, le=1_000_000_000)] = None,
         language: InLanguage = None,
-        outcome: Outcome | None = None,
+        outcome: PlayOutcome | None = None,
         limit: Limit = 100,
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
-    ) -> Page[PlayView]:
+    ) -> Page[ArticlePlay]:
         """Newest first: the calls behind the figures."""
         rows = await service.plays(
             name,
@@ -559,7 +361,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         )
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(
-            items=[PlayView.model_validate(row) for row in rows[:limit]],
+            items=[ArticlePlay.model_validate(row) for row in rows[:limit]],
             next_cursor=encode_cursor(last.at.isoformat(), str(last.call_id), str(last.seq))
             if last
             else None,
@@ -568,10 +370,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
     return routes
 
 
-_EDITION_FIELDS: Final = frozenset(EditionFields.model_fields)
+_EDITION_FIELDS: Final = frozenset(ArticleEdition.model_fields)
 
 
-def _edition(body: EditionFields) -> Edition:
+def _edition(body: ArticleEdition) -> Edition:
     return parse_edition(body.model_dump(include=set(_EDITION_FIELDS)))
 
 
@@ -637,9 +439,9 @@ def _document_view(version: Version, language: str) -> dict[str, Any]:
     return {
         "language": language,
         "title": document.title,
-        "sections": [SectionView(heading=h, text=t) for h, t in document.sections],
+        "sections": [DocumentSection(heading=h, text=t) for h, t in document.sections],
         "footer": document.footer,
-        "spoken": PromptView(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
+        "spoken": PlayedPrompt(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
     }
 
 

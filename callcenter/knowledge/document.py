@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, NamedTuple, Self
 
 from callcenter.knowledge import edition
-from callcenter.knowledge.edition import KIND_TITLES, Kind, Recorded, Speech, guide_parts
+from callcenter.knowledge.edition import KIND_TITLES, ArticleKind, Recorded, Speech, guide_parts
 from callcenter.knowledge.model import NoSuchLanguage, Version
 
 
@@ -78,7 +78,7 @@ class PlayableArticle:
 
     name: str
     version: int
-    kind: Kind
+    kind: ArticleKind
     titles: Mapping[str, str]
     spoken: Mapping[str, Speech]
     valid_from: date
@@ -124,7 +124,7 @@ class PlayableArticle:
         return cls(
             name=str(document["name"]),
             version=int(document["version"]),
-            kind=Kind(document["kind"]),
+            kind=ArticleKind(document["kind"]),
             titles=dict(document["titles"]),
             spoken={
                 language: said if isinstance(said, str) else Recorded(str(said["prompt"]))

@@ -49,7 +49,7 @@ LAST_DAY: Final = date(2999, 12, 31)
 RESERVED_NAMES: Final = frozenset({"search"})
 
 
-class Kind(StrEnum):
+class ArticleKind(StrEnum):
     """The kinds of articles the city names."""
 
     POLICY = "policy"  #: 政策法规
@@ -62,14 +62,14 @@ class Kind(StrEnum):
 
 
 #: What a kind is called, by language.
-KIND_TITLES: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.POLICY: {"zh": "政策法规", "en": "Policies and regulations"},
-    Kind.CITY_GUIDE: {"zh": "城市指南", "en": "City guide"},
-    Kind.INVESTMENT_GUIDE: {"zh": "投资指南", "en": "Investment guide"},
-    Kind.APPLICATION_MATERIALS: {"zh": "申办资料", "en": "Application materials"},
-    Kind.FEES: {"zh": "收费标准", "en": "Fees"},
-    Kind.DEPARTMENT_DUTIES: {"zh": "部门职能", "en": "Duties of departments"},
-    Kind.SERVICE_GUIDE: {"zh": "办事指南", "en": "Service guide"},
+KIND_TITLES: Final[Mapping[ArticleKind, Mapping[str, str]]] = {
+    ArticleKind.POLICY: {"zh": "政策法规", "en": "Policies and regulations"},
+    ArticleKind.CITY_GUIDE: {"zh": "城市指南", "en": "City guide"},
+    ArticleKind.INVESTMENT_GUIDE: {"zh": "投资指南", "en": "Investment guide"},
+    ArticleKind.APPLICATION_MATERIALS: {"zh": "申办资料", "en": "Application materials"},
+    ArticleKind.FEES: {"zh": "收费标准", "en": "Fees"},
+    ArticleKind.DEPARTMENT_DUTIES: {"zh": "部门职能", "en": "Duties of departments"},
+    ArticleKind.SERVICE_GUIDE: {"zh": "办事指南", "en": "Service guide"},
 }
 
 
@@ -115,7 +115,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Guide(_Part):
+class ServiceGuide(_Part):
     """办事指南: what a citizen needs to know before going there. `steps` cannot be empty."""
 
     conditions: Conditions = ""
@@ -127,7 +127,7 @@ class Guide(_Part):
     contact: OptionalLine = ""
 
 
-class Content(_Part):
+class ArticleContent(_Part):
     """An article in one language.
 
     `body` is read on a screen or a fax; on the phone callers hear the recorded `prompt` of the
@@ -138,7 +138,7 @@ class Content(_Part):
     body: Body = ""
     spoken: SpokenText | None = None
     prompt: PromptName | None = None
-    guide: Guide | None = None
+    guide: ServiceGuide | None = None
 
     @model_validator(mode="after")
     def _one_way_to_speak(self) -> Self:
@@ -147,30 +147,32 @@ class Content(_Part):
         return self
 
 
-class EditionFields(_Part):
+class ArticleEdition(_Part):
     """All of an article that is approved and published together.
 
     `valid_from` and `valid_until` are days in the city, both included; without `valid_from` it
     holds from the day it is published on, without `valid_until` until it is withdrawn.
     """
 
-    kind: Kind
+    kind: ArticleKind
     department: Department
-    content: Annotated[dict[Language, Content], Field(min_length=1, max_length=MOST_LANGUAGES)]
+    content: Annotated[
+        dict[Language, ArticleContent], Field(min_length=1, max_length=MOST_LANGUAGES)
+    ]
     keywords: Annotated[tuple[Keyword, ...], Field(max_length=MOST_KEYWORDS)] = ()
     valid_from: Day | None = None
     valid_until: Day | None = None
 
 
-class Edition(EditionFields):
+class Edition(ArticleEdition):
     """Fields that fit together: what is kept."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for language, content in self.content.items():
-            if (content.guide is not None) != (self.kind is Kind.SERVICE_GUIDE):
+            if (content.guide is not None) != (self.kind is ArticleKind.SERVICE_GUIDE):
                 raise ValueError(
-                    f"content.{language}.guide: a {Kind.SERVICE_GUIDE} has one, no other kind has"
+                    f"content.{language}.guide: a service_guide has one, no other kind has"
                 )
             if content.guide is None and not content.body:
                 raise ValueError(f"content.{language}.body: there must be something to read")
@@ -310,7 +312,7 @@ def headings(language: str) -> Mapping[str, str]:
     return _HEADINGS.get(language, _HEADINGS["en"])
 
 
-def guide_parts(guide: Guide, language: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+def guide_parts(guide: ServiceGuide, language: str) -> Iterator[tuple[str, tuple[str, ...], bool]]:
     """The parts of a guide that say something: heading, lines, whether the lines are numbered."""
     for name in _GUIDE_PARTS:
         value = getattr(guide, name)
@@ -320,7 +322,7 @@ def guide_parts(guide: Guide, language: str) -> Iterator[tuple[str, tuple[str, .
             yield headings(language)[name], lines, numbered
 
 
-def as_speech(content: Content, language: str) -> Speech:
+def as_speech(content: ArticleContent, language: str) -> Speech:
     """What a caller hears: the recorded prompt, the text written for the phone, or the whole."""
     if content.prompt is not None:
         return Recorded(content.prompt)

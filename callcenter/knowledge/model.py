@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 from uuid import UUID
 
-from callcenter.knowledge.edition import RESERVED_NAMES, Edition, Kind
+from callcenter.knowledge.edition import RESERVED_NAMES, ArticleKind, Edition
 from callcenter.platform.errors import Conflict, InvalidField, NotFound
 from callcenter.platform.text import plain_text
 
@@ -34,7 +34,7 @@ class ArticleState(StrEnum):
     WITHDRAWN = "withdrawn"  #: taken back by somebody
 
 
-class Act(StrEnum):
+class ArticleAct(StrEnum):
     """What can be done to an article."""
 
     EDIT = "edit"
@@ -50,34 +50,34 @@ _S = ArticleState
 #: state → act → next state. An act that is not listed is not allowed there. While a new edition is
 #: being written the older one may still be heard: withdrawing or expiring ends that, and leaves
 #: the new edition where it is.
-_NEXT: Final[Mapping[ArticleState, Mapping[Act, ArticleState]]] = {
+_NEXT: Final[Mapping[ArticleState, Mapping[ArticleAct, ArticleState]]] = {
     _S.DRAFT: {
-        Act.EDIT: _S.DRAFT,
-        Act.APPROVE: _S.APPROVED,
-        Act.WITHDRAW: _S.DRAFT,
-        Act.EXPIRE: _S.DRAFT,
+        ArticleAct.EDIT: _S.DRAFT,
+        ArticleAct.APPROVE: _S.APPROVED,
+        ArticleAct.WITHDRAW: _S.DRAFT,
+        ArticleAct.EXPIRE: _S.DRAFT,
     },
     _S.APPROVED: {
-        Act.EDIT: _S.DRAFT,  # what was approved is not what it says now
-        Act.GIVE_BACK: _S.DRAFT,
-        Act.PUBLISH: _S.PUBLISHED,
-        Act.WITHDRAW: _S.APPROVED,
-        Act.EXPIRE: _S.APPROVED,
+        ArticleAct.EDIT: _S.DRAFT,  # what was approved is not what it says now
+        ArticleAct.GIVE_BACK: _S.DRAFT,
+        ArticleAct.PUBLISH: _S.PUBLISHED,
+        ArticleAct.WITHDRAW: _S.APPROVED,
+        ArticleAct.EXPIRE: _S.APPROVED,
     },
     _S.PUBLISHED: {
-        Act.EDIT: _S.DRAFT,
-        Act.WITHDRAW: _S.WITHDRAWN,
-        Act.EXPIRE: _S.EXPIRED,
+        ArticleAct.EDIT: _S.DRAFT,
+        ArticleAct.WITHDRAW: _S.WITHDRAWN,
+        ArticleAct.EXPIRE: _S.EXPIRED,
     },
-    _S.EXPIRED: {Act.EDIT: _S.DRAFT},
-    _S.WITHDRAWN: {Act.EDIT: _S.DRAFT},
+    _S.EXPIRED: {ArticleAct.EDIT: _S.DRAFT},
+    _S.WITHDRAWN: {ArticleAct.EDIT: _S.DRAFT},
 }
 
 #: These need a published version that was neither withdrawn nor expired.
-_NEEDS_PUBLISHED: Final = frozenset({Act.WITHDRAW, Act.EXPIRE})
+_NEEDS_PUBLISHED: Final = frozenset({ArticleAct.WITHDRAW, ArticleAct.EXPIRE})
 
 
-class EventKind(StrEnum):
+class ArticleEventKind(StrEnum):
     """Kinds of history entries."""
 
     CREATED = "created"
@@ -93,7 +93,7 @@ class EventKind(StrEnum):
     DELETED = "deleted"
 
 
-class Outcome(StrEnum):
+class PlayOutcome(StrEnum):
     """What a caller did with an article that was played."""
 
     FINISHED = "finished"
@@ -157,7 +157,7 @@ class IllegalArticleAct(Conflict):
 
     slug = "illegal-transition"
 
-    def __init__(self, article: Article, act: Act) -> None:
+    def __init__(self, article: Article, act: ArticleAct) -> None:
         self.allowed = article.allowed()
         super().__init__(
             f"An article that is {article.state} does not allow {act} now; allowed: "
@@ -172,7 +172,7 @@ class ArticleEvent:
     seq: int
     at: datetime
     actor: str
-    kind: EventKind
+    kind: ArticleEventKind
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -192,7 +192,7 @@ class Version:
     reason: str
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ArticleKind:
         return self.edition.kind
 
     @property
@@ -245,7 +245,7 @@ class Article:
             created_at=at,
             review_due_on=review_due_on,
         )
-        return article, article._event(EventKind.CREATED, by=by, at=at)
+        return article, article._event(ArticleEventKind.CREATED, by=by, at=at)
 
     def edit(self, edition: Edition, *, by: str, at: datetime) -> ArticleEvent | None:
         """Replace the working edition; None where nothing changed. An approval lapses.
@@ -258,33 +258,33 @@ class Article:
             return None
         # A new edition begins a new list of authors: the one before was published.
         begins = self.state not in (ArticleState.DRAFT, ArticleState.APPROVED)
-        self._move(Act.EDIT)
+        self._move(ArticleAct.EDIT)
         authors = {_actor(by)} if begins else {*self.authors, _actor(by)}
         self.authors = tuple(sorted(authors))
         self.edition, self.edited_by, self.edited_at = edition, by, at
         self.approved_by = self.approved_at = None
-        return self._event(EventKind.EDITED, by=by, at=at, detail={"changed": changed})
+        return self._event(ArticleEventKind.EDITED, by=by, at=at, detail={"changed": changed})
 
     def approve(self, reason: str, *, by: str, at: datetime) -> ArticleEvent:
         """Raises `OwnWork`, `IllegalArticleAct`, `InvalidField`."""
         detail = _reason(reason)
-        if by in self.authors and Act.APPROVE in _NEXT[self.state]:
+        if by in self.authors and ArticleAct.APPROVE in _NEXT[self.state]:
             raise OwnWork
-        self._move(Act.APPROVE)
+        self._move(ArticleAct.APPROVE)
         self.approved_by, self.approved_at = by, at
-        return self._event(EventKind.APPROVED, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.APPROVED, by=by, at=at, detail=detail)
 
     def give_back(self, reason: str, *, by: str, at: datetime) -> ArticleEvent:
         """An approved edition goes back to its authors. Raises `IllegalArticleAct`."""
         detail = _reason(reason)
-        self._move(Act.GIVE_BACK)
+        self._move(ArticleAct.GIVE_BACK)
         self.approved_by = self.approved_at = None
-        return self._event(EventKind.GIVEN_BACK, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.GIVEN_BACK, by=by, at=at, detail=detail)
 
     def must_allow_publishing(self, today: date) -> None:
         """Raises `IllegalArticleAct`, `PastItsEnd`."""
-        if Act.PUBLISH not in self.allowed():
-            raise IllegalArticleAct(self, Act.PUBLISH)
+        if ArticleAct.PUBLISH not in self.allowed():
+            raise IllegalArticleAct(self, ArticleAct.PUBLISH)
         if self.edition.valid_until is not None and self.edition.valid_until < today:
             raise PastItsEnd
 
@@ -299,7 +299,7 @@ class Article:
         self.must_allow_publishing(today)
         assert self.approved_by is not None
         assert self.approved_at is not None
-        self._move(Act.PUBLISH)
+        self._move(ArticleAct.PUBLISH)
         number = self.last_version + 1
         version = Version(
             article=self.name,
@@ -321,7 +321,7 @@ class Article:
             # What was to come is older than this one: it has no day any more.
             self.current_version, self.next_version, self.opens_on = number, None, None
         detail |= {"version": number, "valid_from": version.valid_from.isoformat()}
-        return version, self._event(EventKind.PUBLISHED, by=by, at=at, detail=detail)
+        return version, self._event(ArticleEventKind.PUBLISHED, by=by, at=at, detail=detail)
 
     def open(self, *, at: datetime, today: date, by: str) -> ArticleEvent | None:
         """The first day of a published version has come; None where it has not."""
@@ -329,14 +329,14 @@ class Article:
             return None
         self.current_version, self.next_version, self.opens_on = self.next_version, None, None
         detail = {"version": self.current_version}
-        return self._event(EventKind.CAME_INTO_FORCE, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.CAME_INTO_FORCE, by=by, at=at, detail=detail)
 
     def withdraw(self, reason: str, *, by: str, at: datetime) -> ArticleEvent:
         """No caller hears any version of it from now on. Raises `IllegalArticleAct`."""
         detail = _reason(reason) | {"version": self.current_version or self.next_version}
-        self._move(Act.WITHDRAW)
+        self._move(ArticleAct.WITHDRAW)
         self.current_version = self.next_version = self.opens_on = None
-        return self._event(EventKind.WITHDRAWN, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.WITHDRAWN, by=by, at=at, detail=detail)
 
     def expire(
         self, current: Version, *, by: str, at: datetime, today: date
@@ -346,16 +346,16 @@ class Article:
         if current.valid_until is None or current.valid_until >= today:
             return None
         if self.next_version is None:
-            self._move(Act.EXPIRE)
+            self._move(ArticleAct.EXPIRE)
         self.current_version = None
         detail = {"version": current.number, "valid_until": current.valid_until.isoformat()}
-        return self._event(EventKind.EXPIRED, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.EXPIRED, by=by, at=at, detail=detail)
 
     def review(self, due_on: date | None, reason: str, *, by: str, at: datetime) -> ArticleEvent:
         """Somebody read it again: still right, next look on `due_on` (None: never)."""
         before, self.review_due_on = self.review_due_on, due_on
         detail = _reason(reason) | {"from": _iso(before), "to": _iso(due_on)}
-        return self._event(EventKind.REVIEWED, by=by, at=at, detail=detail)
+        return self._event(ArticleEventKind.REVIEWED, by=by, at=at, detail=detail)
 
     def relate(self, names: Sequence[str], *, by: str, at: datetime) -> ArticleEvent | None:
         """Set which articles an editor wants shown beside it. Raises `InvalidField`."""
@@ -366,14 +366,16 @@ class Article:
         if tuple(names) == self.related:
             return None
         self.related = tuple(names)
-        return self._event(EventKind.RELATED_SET, by=by, at=at, detail={"related": list(names)})
+        return self._event(
+            ArticleEventKind.RELATED_SET, by=by, at=at, detail={"related": list(names)}
+        )
 
     def delete(self, *, by: str, at: datetime) -> ArticleEvent:
         """Take it out of every list; its versions and history stay. Raises `ArticleInUse`."""
         if self.is_published:
             raise ArticleInUse("Callers hear it: withdraw it first.")
         self.deleted_at = at
-        return self._event(EventKind.DELETED, by=by, at=at)
+        return self._event(ArticleEventKind.DELETED, by=by, at=at)
 
     @property
     def is_published(self) -> bool:
@@ -385,19 +387,24 @@ class Article:
         has_begun = self.opens_on is not None and self.opens_on <= today
         return self.next_version if has_begun else self.current_version
 
-    def allowed(self) -> tuple[Act, ...]:
+    def allowed(self) -> tuple[ArticleAct, ...]:
         """The acts this article allows now."""
         return tuple(
             act for act in _NEXT[self.state] if self.is_published or act not in _NEEDS_PUBLISHED
         )
 
-    def _move(self, act: Act) -> None:
+    def _move(self, act: ArticleAct) -> None:
         if act not in self.allowed():
             raise IllegalArticleAct(self, act)
         self.state = _NEXT[self.state][act]
 
     def _event(
-        self, kind: EventKind, *, by: str, at: datetime, detail: Mapping[str, Any] | None = None
+        self,
+        kind: ArticleEventKind,
+        *,
+        by: str,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
     ) -> ArticleEvent:
         actor = _actor(by)
         self.version += 1
@@ -446,4 +453,4 @@ class Play:
     version: int
     language: str
     at: datetime
-    outcome: Outcome
+    outcome: PlayOutcome

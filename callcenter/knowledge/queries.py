@@ -32,8 +32,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls
 from callcenter.knowledge import search
-from callcenter.knowledge.edition import Kind
-from callcenter.knowledge.model import Article, ArticleState, Outcome, Play
+from callcenter.knowledge.edition import ArticleKind
+from callcenter.knowledge.model import Article, ArticleState, Play, PlayOutcome
 from callcenter.knowledge.tables import article_plays, article_search
 
 _CANDIDATES: Final = 1000
@@ -52,7 +52,7 @@ class SearchFilter:
     """What a search is narrowed to; None: any."""
 
     state: ArticleState
-    kind: Kind | None = None
+    kind: ArticleKind | None = None
     department: str | None = None
     language: str | None = None
 
@@ -74,7 +74,7 @@ class Hit:
     article: str
     language: str
     version: int | None
-    kind: Kind
+    kind: ArticleKind
     department: str
     state: ArticleState
     title: str
@@ -102,11 +102,8 @@ async def find(
         ("part", search.any_of(search.fragments(query))),
         ("any", search.any_of([(token,) for token in tokens])),
     )
-    tried = set()
-    for match, words in attempts:
-        if words in tried:
-            continue
-        tried.add(words)
+    # Of a single pair there is no part.
+    for match, words in attempts if len(tokens) > 1 else attempts[:1]:
         hits = await _ranked(connection, query, words, narrow, today, limit)
         if hits:
             return match, hits
@@ -141,7 +138,7 @@ async def _ranked(
                     article=row.article,
                     language=row.language,
                     version=row.version,
-                    kind=Kind(row.kind),
+                    kind=ArticleKind(row.kind),
                     department=row.department,
                     state=ArticleState(row.state),
                     title=row.title,
@@ -251,7 +248,7 @@ class Related:
     article: str
     language: str
     title: str
-    kind: Kind
+    kind: ArticleKind
     chosen: bool  #: an editor put it there
     keywords: tuple[str, ...]  #: that both have
     words: tuple[str, ...]  #: of title and keywords that both have
@@ -314,7 +311,7 @@ async def related(
             article=row.article,
             language=row.language,
             title=row.title,
-            kind=Kind(row.kind),
+            kind=ArticleKind(row.kind),
             chosen=row.article in article.related,
             keywords=shared,
             words=common,
@@ -349,7 +346,7 @@ class Figures:
     version: int
     language: str
     plays: int
-    outcomes: dict[Outcome, int]
+    outcomes: dict[PlayOutcome, int]
     then_queued: int
 
 
@@ -359,7 +356,7 @@ async def figures(
     """Newest version first. `after` is included, `before` is not."""
     counted = [
         func.count().filter(article_plays.c.outcome == outcome.value).label(outcome.value)
-        for outcome in Outcome
+        for outcome in PlayOutcome
     ]
     rows = await connection.execute(
         select(
@@ -379,7 +376,7 @@ async def figures(
             version=row.version,
             language=row.language,
             plays=row.plays,
-            outcomes={outcome: getattr(row, outcome.value) for outcome in Outcome},
+            outcomes={outcome: getattr(row, outcome.value) for outcome in PlayOutcome},
             then_queued=row.then_queued,
         )
         for row in rows
@@ -394,7 +391,7 @@ async def plays(
     before: datetime | None = None,
     version: int | None = None,
     language: str | None = None,
-    outcome: Outcome | None = None,
+    outcome: PlayOutcome | None = None,
     behind: tuple[datetime, UUID, int] | None = None,
     limit: int,
 ) -> Sequence[Play]:
@@ -420,7 +417,7 @@ async def plays(
             version=row.version,
             language=row.language,
             at=row.at,
-            outcome=Outcome(row.outcome),
+            outcome=PlayOutcome(row.outcome),
         )
         for row in rows
     ]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.knowledge import queries, store
-from callcenter.knowledge.edition import CITY_ZONE, Edition, Kind, city_day
+from callcenter.knowledge.edition import CITY_ZONE, ArticleKind, Edition, city_day
 from callcenter.knowledge.model import (
     Article,
     ArticleEvent,
@@ -23,8 +23,8 @@ from callcenter.knowledge.model import (
     NoSuchArticleVersion,
     NoSuchLanguage,
     NotInForce,
-    Outcome,
     Play,
+    PlayOutcome,
     Version,
 )
 from callcenter.knowledge.queries import Figures, Hit, Match, Related, SearchFilter
@@ -33,13 +33,8 @@ from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidFields, Stale
 from callcenter.platform.news import announce
 
-#: Topics of the news; the key is the article's name.
+#: Topic of the news; the key is the article's name.
 TOPIC: Final = "article"
-REVIEW_TOPIC: Final = "article_review"
-
-#: Who acts where nobody does: in the history.
-KEEPER: Final = "system:keeper"
-_BATCH: Final = 500
 
 
 class Renderer(Protocol):
@@ -99,7 +94,7 @@ class ArticleService:
         after: str | None,
         limit: int,
         *,
-        kind: Kind | None = None,
+        kind: ArticleKind | None = None,
         department: str | None = None,
         state: ArticleState | None = None,
         review_due_before: date | None = None,
@@ -183,7 +178,7 @@ class ArticleService:
         before: datetime | None = None,
         version: int | None = None,
         language: str | None = None,
-        outcome: Outcome | None = None,
+        outcome: PlayOutcome | None = None,
         behind: tuple[datetime, UUID, int] | None = None,
         limit: int,
     ) -> Sequence[Play]:
@@ -373,64 +368,3 @@ async def _held(connection: AsyncConnection, name: str, expected: int | None) ->
     if expected is not None and article.version != expected:
         raise Stale
     return article
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a round of the keeper did: names of articles."""
-
-    opened: tuple[str, ...]
-    expired: tuple[str, ...]
-    reviews_due: tuple[str, ...]
-
-
-class ArticleKeeper:
-    """Does what the calendar asks for: opens, expires, reminds. A round may be repeated any time.
-
-    Callers do not depend on it: whether a version may be played is asked for each call.
-    """
-
-    def __init__(self, database: Database, clock: Clock, *, zone: ZoneInfo = CITY_ZONE) -> None:
-        self._database = database
-        self._clock = clock
-        self._zone = zone
-
-    async def keep(self) -> Kept:
-        """One round, an article a transaction; at most `_BATCH` of each, the rest next time."""
-        now = self._clock()
-        today = city_day(now, self._zone)
-        async with self._database.transaction() as connection:
-            to_open = await store.to_be_opened(connection, today, _BATCH)
-        opened = [name for name in to_open if await self._open(name, now, today)]
-        async with self._database.transaction() as connection:
-            to_expire = await store.past_their_end(connection, today, _BATCH)
-        expired = [name for name in to_expire if await self._expire(name, now, today)]
-        async with self._database.transaction() as connection:
-            due = await store.take_due_reviews(connection, today, _BATCH)
-            for name in due:
-                await announce(connection, REVIEW_TOPIC, name)
-        return Kept(tuple(opened), tuple(expired), tuple(due))
-
-    async def _open(self, name: str, now: datetime, today: date) -> bool:
-        async with self._database.transaction() as connection:
-            article = await store.find_article(connection, name, lock=True)
-            event = None if article is None else article.open(by=KEEPER, at=now, today=today)
-            if article is None or event is None:
-                return False
-            await store.save_article(connection, article, event)
-            await announce(connection, TOPIC, name)
-            return True
-
-    async def _expire(self, name: str, now: datetime, today: date) -> bool:
-        async with self._database.transaction() as connection:
-            article = await store.find_article(connection, name, lock=True)
-            if article is None or article.current_version is None:
-                return False
-            current = await store.version_of(connection, name, article.current_version)
-            assert current is not None, "a version is never deleted"
-            event = article.expire(current, by=KEEPER, at=now, today=today)
-            if event is None:
-                return False
-            await store.save_article(connection, article, event)
-            await announce(connection, TOPIC, name)
-            return True

@@ -11,41 +11,34 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Row,
     Select,
-    Text,
     and_,
-    bindparam,
     case,
-    cast,
-    delete,
     insert,
     or_,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.tables import ivr_flows, ivr_references
 from callcenter.knowledge.document import PlayableArticle, as_playable
-from callcenter.knowledge.edition import CITY_ZONE, Edition, Kind, as_speech, city_day
+from callcenter.knowledge.edition import CITY_ZONE, ArticleKind, Edition, city_day
+from callcenter.knowledge.index import index
 from callcenter.knowledge.model import (
     Article,
     ArticleEvent,
+    ArticleEventKind,
     ArticleState,
-    EventKind,
-    Outcome,
     Play,
+    PlayOutcome,
     Version,
 )
-from callcenter.knowledge.search import folded, index_entry, marks
 from callcenter.knowledge.tables import (
     article_events,
     article_plays,
-    article_search,
     article_versions,
     articles,
 )
@@ -155,7 +148,7 @@ async def add_article(connection: AsyncConnection, article: Article, event: Arti
     if added is None:
         return False
     await _add_event(connection, article.name, event)
-    await index(connection, article)
+    await index(connection, article, None)
     return True
 
 
@@ -180,22 +173,21 @@ async def save_article(
         await _add_version(connection, published)
     values = _article_columns(article)
     heard = {name: values.pop(name) for name in _HEARD}
+    if await _is_new(connection, article.name, heard):
+        values |= heard
     await connection.execute(
         update(articles).where(articles.c.name == article.name).values(**values)
-        if not await _is_heard(connection, article.name, heard)
-        else update(articles).where(articles.c.name == article.name).values(**values, **heard)
     )
     await _add_event(connection, article.name, event)
-    await index(connection, article)
+    number = article.current_version
+    current = None if number is None else await version_of(connection, article.name, number)
+    await index(connection, article, current)
 
 
-async def _is_heard(connection: AsyncConnection, name: str, heard: dict[str, Any]) -> bool:
-    before = (
-        await connection.execute(
-            select(*(articles.c[column] for column in heard)).where(articles.c.name == name)
-        )
-    ).one()
-    return tuple(before) != tuple(heard.values())
+async def _is_new(connection: AsyncConnection, name: str, heard: dict[str, Any]) -> bool:
+    columns = [articles.c[column] for column in heard]
+    row = (await connection.execute(select(*columns).where(articles.c.name == name))).one()
+    return tuple(row) != tuple(heard.values())
 
 
 async def _add_event(connection: AsyncConnection, name: str, event: ArticleEvent) -> None:
@@ -220,7 +212,11 @@ async def history(connection: AsyncConnection, name: str) -> Sequence[ArticleEve
     )
     return [
         ArticleEvent(
-            seq=row.seq, at=row.at, actor=row.actor, kind=EventKind(row.kind), detail=row.detail
+            seq=row.seq,
+            at=row.at,
+            actor=row.actor,
+            kind=ArticleEventKind(row.kind),
+            detail=row.detail,
         )
         for row in rows
     ]
@@ -231,7 +227,7 @@ async def articles_after(
     name: str | None,
     limit: int,
     *,
-    kind: Kind | None = None,
+    kind: ArticleKind | None = None,
     department: str | None = None,
     state: ArticleState | None = None,
     review_due_before: date | None = None,
@@ -266,7 +262,7 @@ async def is_empty(connection: AsyncConnection) -> bool:
     return await connection.scalar(select(articles.c.name).limit(1)) is None
 
 
-async def others_of_kind(connection: AsyncConnection, kind: Kind, name: str) -> bool:
+async def others_of_kind(connection: AsyncConnection, kind: ArticleKind, name: str) -> bool:
     """Whether there is another article of this kind."""
     found = await connection.scalar(
         select(articles.c.name)
@@ -386,17 +382,21 @@ async def playable_articles(
 
 
 async def playable_of_kind(
-    connection: AsyncConnection, kind: Kind | str, most: int = 100, *, at: datetime | None = None
+    connection: AsyncConnection,
+    kind: ArticleKind | str,
+    most: int = 100,
+    *,
+    at: datetime | None = None,
 ) -> list[PlayableArticle]:
     """Articles of one kind that may be played at this moment (None: now), in order of name.
 
     None for a kind there is not.
     """
-    if kind not in list(Kind):
+    if kind not in list(ArticleKind):
         return []
     wanted = (
         _playable(_today(at))
-        .where(article_versions.c.kind == Kind(kind).value)
+        .where(article_versions.c.kind == ArticleKind(kind).value)
         .order_by(articles.c.name)
         .limit(most)
     )
@@ -435,7 +435,7 @@ async def remember_play(
     version: int,
     language: str,
     at: datetime,
-    outcome: Outcome | str,
+    outcome: PlayOutcome | str,
 ) -> bool:
     """Count a play; False where this call's `seq` was counted already.
 
@@ -448,7 +448,7 @@ async def remember_play(
         version=version,
         language=language,
         at=at,
-        outcome=Outcome(outcome),
+        outcome=PlayOutcome(outcome),
     )
     added = await connection.scalar(
         upsert(article_plays)
@@ -520,92 +520,3 @@ async def take_due_reviews(connection: AsyncConnection, today: date, limit: int)
         .returning(articles.c.name)
     )
     return sorted(row.name for row in rows)
-
-
-# What can be found ------------------------------------------------------------------------------
-
-
-async def index(connection: AsyncConnection, article: Article) -> None:
-    """Make the article's rows of `article_search` anew."""
-    await connection.execute(delete(article_search).where(article_search.c.article == article.name))
-    if article.deleted_at is not None:
-        return
-    rows: list[dict[str, Any]] = []
-    if article.current_version is not None:
-        version = await version_of(connection, article.name, article.current_version)
-        assert version is not None
-        rows += search_rows(
-            article.name,
-            version.edition,
-            edition_name="in_force",
-            state=ArticleState.PUBLISHED,
-            number=version.number,
-            valid_from=version.valid_from,
-        )
-    if article.state is not ArticleState.PUBLISHED or article.next_version is not None:
-        rows += search_rows(
-            article.name,
-            article.edition,
-            edition_name="newest",
-            state=article.state,
-            number=article.next_version if article.state is ArticleState.PUBLISHED else None,
-            valid_from=article.opens_on or article.edition.valid_from,
-        )
-    await insert_search_rows(connection, rows)
-
-
-async def insert_search_rows(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows made by `search_rows`."""
-    if rows:
-        await connection.execute(
-            insert(article_search).values(head=_vector("head"), document=_vector("document")),
-            list(rows),
-        )
-
-
-def _vector(name: str) -> ColumnElement[Any]:
-    # Bound as text: the driver has no codec for tsvector.
-    return cast(cast(bindparam(f"{name}_text"), Text), TSVECTOR)
-
-
-def search_rows(
-    name: str,
-    edition: Edition,
-    *,
-    edition_name: str,
-    state: ArticleState,
-    number: int | None,
-    valid_from: date | None,
-) -> list[dict[str, Any]]:
-    """The rows of `article_search` of one edition, one a language."""
-    rows = []
-    for language, content in edition.content.items():
-        read = [content.body, content.spoken or ""]
-        if content.guide is not None:
-            said = as_speech(content.model_copy(update={"spoken": None, "prompt": None}), language)
-            read.append(str(said))
-        entry = index_entry(
-            content.title,
-            edition.keywords,
-            "\n".join(read),
-            marks(k=edition.kind, d=edition.department, l=language, s=state),
-        )
-        rows.append(
-            {
-                "article": name,
-                "language": language,
-                "edition": edition_name,
-                "version": number,
-                "kind": edition.kind.value,
-                "department": edition.department,
-                "state": state.value,
-                "title": content.title,
-                "title_folded": folded(content.title),
-                "keywords": list(edition.keywords),
-                "valid_from": valid_from,
-                "valid_until": edition.valid_until,
-                "head_text": entry.head,
-                "document_text": entry.document,
-            }
-        )
-    return rows

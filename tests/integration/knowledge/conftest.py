@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.knowledge import api
-from callcenter.knowledge.service import ArticleKeeper, ArticleService
+from callcenter.knowledge.keeper import ArticleKeeper
+from callcenter.knowledge.service import ArticleService
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
 from callcenter.platform.web import install_problem_handlers

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from callcenter.knowledge import store
-from callcenter.knowledge.edition import Kind, Recorded
-from callcenter.knowledge.model import Outcome
+from callcenter.knowledge.edition import ArticleKind, Recorded
+from callcenter.knowledge.model import PlayOutcome
 from callcenter.knowledge.seed import samples, seed_articles
 from callcenter.testing.desk import add_call
 from tests.integration.knowledge.conftest import Room, article
@@ -26,7 +26,7 @@ async def play(room: Room, call_id: UUID, seq: int, **more: Any) -> bool:
         "version": 1,
         "language": "zh",
         "at": room.clock(),
-        "outcome": Outcome.FINISHED,
+        "outcome": PlayOutcome.FINISHED,
     }
     async with room.database.transaction() as connection:
         return await store.remember_play(connection, call_id=call_id, seq=seq, **{**what, **more})
@@ -64,7 +64,7 @@ async def test_a_playable_article_carries_what_is_said_in_each_language(room: Ro
     async with room.database.transaction() as connection:
         one = (await store.playable_articles(connection, ["permit"], at=room.clock()))["permit"]
     assert (one.kind, one.titles, one.spoken) == (
-        Kind.POLICY,
+        ArticleKind.POLICY,
         {"zh": "居住证", "en": "Permit"},
         {"zh": "说的", "en": "Read."},
     )
@@ -79,7 +79,7 @@ async def test_at_most_so_many_of_a_kind_in_order_of_name(room: Room) -> None:
     for name in ("c", "a", "b"):
         await room.published(name)
     async with room.database.transaction() as connection:
-        found = await store.playable_of_kind(connection, Kind.POLICY, 2, at=room.clock())
+        found = await store.playable_of_kind(connection, ArticleKind.POLICY, 2, at=room.clock())
         assert await store.playable_of_kind(connection, "gossip") == []
     assert [one.name for one in found] == ["a", "b"]
 
@@ -149,7 +149,7 @@ async def test_the_samples_are_published_into_an_empty_table_only(room: Room) ->
         found = await store.playable_articles(connection, samples(), at=room.clock())
         assert await connection.scalar(text("SELECT count(*) FROM article_versions")) == 7
     assert set(found) == set(samples())
-    assert {one.kind for one in found.values()} == set(Kind)
+    assert {one.kind for one in found.values()} == set(ArticleKind)
     due = await room("GET", "", params={"review_due_before": "2026-03-03"})
     assert len(due.json()["items"]) == 7
     hit = (await room("GET", "/search", params={"q": "身份证办理", "language": "zh"})).json()

@@ -18,8 +18,8 @@ from callcenter.knowledge.document import (
     as_speech,
 )
 from callcenter.knowledge.edition import (
+    ArticleKind,
     InvalidArticle,
-    Kind,
     Recorded,
     chinese_number,
     is_playable,
@@ -205,7 +205,7 @@ def test_what_the_voice_side_keeps_survives_the_disk() -> None:
 
 def test_there_is_a_sample_of_each_kind_in_both_languages_marked_as_one() -> None:
     found = samples()
-    assert sorted(e.kind for e in found.values()) == sorted(Kind)
+    assert sorted(e.kind for e in found.values()) == sorted(ArticleKind)
     for edition in found.values():
         assert set(edition.content) == {"zh", "en"}
         assert "示例" in edition.department

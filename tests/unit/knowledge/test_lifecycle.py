@@ -12,11 +12,11 @@ import pytest
 from callcenter.knowledge.edition import Edition, parse_edition
 from callcenter.knowledge.model import (
     _NEXT,
-    Act,
     Article,
+    ArticleAct,
+    ArticleEventKind,
     ArticleInUse,
     ArticleState,
-    EventKind,
     IllegalArticleAct,
     OwnWork,
     PastItsEnd,
@@ -78,35 +78,38 @@ def an_article(state: ArticleState, *, heard: bool) -> Article:
     return article
 
 
-DO: dict[Act, Callable[[Article], object]] = {
-    Act.EDIT: lambda a: a.edit(an_edition("other"), by="wen", at=NOW),
-    Act.APPROVE: lambda a: a.approve("read", by="ling", at=NOW),
-    Act.GIVE_BACK: lambda a: a.give_back("not clear", by="ling", at=NOW),
-    Act.PUBLISH: lambda a: a.publish("go", by="anna", at=NOW, today=TODAY),
-    Act.WITHDRAW: lambda a: a.withdraw("wrong", by="anna", at=NOW),
+DO: dict[ArticleAct, Callable[[Article], object]] = {
+    ArticleAct.EDIT: lambda a: a.edit(an_edition("other"), by="wen", at=NOW),
+    ArticleAct.APPROVE: lambda a: a.approve("read", by="ling", at=NOW),
+    ArticleAct.GIVE_BACK: lambda a: a.give_back("not clear", by="ling", at=NOW),
+    ArticleAct.PUBLISH: lambda a: a.publish("go", by="anna", at=NOW, today=TODAY),
+    ArticleAct.WITHDRAW: lambda a: a.withdraw("wrong", by="anna", at=NOW),
 }
 
 
 @pytest.mark.parametrize("heard", [False, True])
 @pytest.mark.parametrize(("state", "act"), list(product(ArticleState, DO)))
 def test_an_act_is_done_where_the_table_lists_it_and_refused_elsewhere(
-    state: ArticleState, act: Act, heard: bool
+    state: ArticleState, act: ArticleAct, heard: bool
 ) -> None:
     article = an_article(state, heard=heard)
     version = article.version
     wanted = {
-        (S.DRAFT, Act.EDIT): S.DRAFT,
-        (S.DRAFT, Act.APPROVE): S.APPROVED,
-        (S.APPROVED, Act.EDIT): S.DRAFT,
-        (S.APPROVED, Act.GIVE_BACK): S.DRAFT,
-        (S.APPROVED, Act.PUBLISH): S.PUBLISHED,
-        (S.PUBLISHED, Act.EDIT): S.DRAFT,
-        (S.PUBLISHED, Act.WITHDRAW): S.WITHDRAWN,
-        (S.EXPIRED, Act.EDIT): S.DRAFT,
-        (S.WITHDRAWN, Act.EDIT): S.DRAFT,
+        (S.DRAFT, ArticleAct.EDIT): S.DRAFT,
+        (S.DRAFT, ArticleAct.APPROVE): S.APPROVED,
+        (S.APPROVED, ArticleAct.EDIT): S.DRAFT,
+        (S.APPROVED, ArticleAct.GIVE_BACK): S.DRAFT,
+        (S.APPROVED, ArticleAct.PUBLISH): S.PUBLISHED,
+        (S.PUBLISHED, ArticleAct.EDIT): S.DRAFT,
+        (S.PUBLISHED, ArticleAct.WITHDRAW): S.WITHDRAWN,
+        (S.EXPIRED, ArticleAct.EDIT): S.DRAFT,
+        (S.WITHDRAWN, ArticleAct.EDIT): S.DRAFT,
     }
     if heard:
-        wanted |= {(S.DRAFT, Act.WITHDRAW): S.DRAFT, (S.APPROVED, Act.WITHDRAW): S.APPROVED}
+        wanted |= {
+            (S.DRAFT, ArticleAct.WITHDRAW): S.DRAFT,
+            (S.APPROVED, ArticleAct.WITHDRAW): S.APPROVED,
+        }
     if (state, act) in wanted:
         assert act in article.allowed()
         DO[act](article)
@@ -187,7 +190,7 @@ def test_a_version_with_a_later_first_day_waits_and_the_one_before_goes_on() -> 
     event = article.open(by="keeper", at=NOW, today=date(2026, 3, 10))
     assert event is not None
     assert (event.kind, article.current_version, article.opens_on) == (
-        EventKind.CAME_INTO_FORCE,
+        ArticleEventKind.CAME_INTO_FORCE,
         2,
         None,
     )
