@@ -24,6 +24,7 @@ class Context(StrEnum):
     QUEUE = "cc-queue"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
+    TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
@@ -50,7 +51,11 @@ class Variable(StrEnum):
     AGENT = "CC_AGENT"  #: the agent an agent dialled
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
-    NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
+    PRIORITY = "CC_PRIORITY"  #: 1 to 20: served before callers with less; empty: as all
+    FAX = "CC_FAX"  #: the fax order, a UUID; its pages lie ready in CC_FAXES
+    TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
+    TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
+    NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     QUEUESTATUS = "QUEUESTATUS"
 
@@ -65,6 +70,7 @@ class Global(StrEnum):
     DEFAULT_LANGUAGE = "CC_DEFAULT_LANGUAGE"
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
+    TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
     WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
 
 
@@ -80,6 +86,10 @@ class Exit(StrEnum):
 
     QUEUE = "queue"
     VOICEMAIL = "voicemail"
+    FAX = "fax"
+    TRANSFER = "transfer"
+    CALLBACK = "callback"
+    BLOCKED = "blocked"
     HANGUP = "hangup"
 
 
@@ -134,4 +144,5 @@ class JournalEvent(StrEnum):
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail
+    TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -57,7 +57,7 @@ async def prepare_database(
         async with database.transaction() as connection:
             await seed_queues(connection)
             await seed_agents(connection, system_clock, phones.secret_for)
-            await seed_articles(connection, system_clock)
+            await seed_articles(connection, system_clock, settings.zone)
             await seed_flow(connection, system_clock)
             await seed_line(connection)
         phones.save()

@@ -188,6 +188,14 @@ class MessageBegan(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandingOn(CallEvent):
+    """CC_TRANSFER: the flow has another unit's number dialled."""
+
+    kind: ClassVar[str] = "handing_on"
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(CallEvent):
     """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
     (Asterisk was killed, its disk was full)."""

@@ -100,6 +100,21 @@ class CallTransferred(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallHandedOn(Fact):
+    """The flow has another unit's number dialled."""
+
+    kind: ClassVar[str] = "call_handed_on"
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherUnitAnswered(Fact):
+    """The caller and the other unit hear each other."""
+
+    kind: ClassVar[str] = "other_unit_answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingStarted(Fact):
     """Asterisk was told to write `name`; `recording_kind` is conversation or voicemail."""
 

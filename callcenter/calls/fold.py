@@ -77,6 +77,9 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _at_node(call, event)
         case ev.FlowLeft():
             return _flow_left(call, event)
+        case ev.HandingOn():
+            call = replace(call, handed_on_to=event.to)
+            return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
         case ev.QueueEntered():
             return _queued(call, event.at, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
@@ -181,8 +184,9 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     call = replace(
         call,
         ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
-        ivr_flow=event.flow or call.ivr_flow,
-        ivr_version=event.version or call.ivr_version,
+        # The line's own flow, though it may run others.
+        ivr_flow=call.ivr_flow or event.flow,
+        ivr_version=call.ivr_version or event.version,
         language=event.language or call.language,
         self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
     )
@@ -195,6 +199,8 @@ def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
     call = replace(call, language=event.language or call.language)
     if event.next == "hangup":
         return replace(call, self_served=True), []
+    if event.next == "callback":
+        return replace(call, wants_callback=True), []
     if event.next:
         return call, []
     return call, [fa.FlowFailed(call_id=call.call_id, at=event.at)]
@@ -231,8 +237,13 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
         return call, []
     # Who comes by an attended transfer answered in another call, which has that record.
     call = _with_leg(call, replace(leg, bridged=True, answered_at=leg.answered_at or event.at))
-    if leg.agent is None or event.uniqueid == call.uniqueid:
+    if event.uniqueid == call.uniqueid:
         return call, []
+    if leg.agent is None:
+        if call.handed_on_to is None or call.other_answered or call.queued_at is not None:
+            return call, []
+        call = replace(call, other_answered=True, state=CallState.TALKING)
+        return call, [fa.OtherUnitAnswered(call_id=call.call_id, at=event.at)]
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.
     if call.agent_answered_at is None:
         call = replace(call, agent_answered_at=event.at, agent=leg.agent, state=CallState.TALKING)
@@ -348,7 +359,7 @@ def _end(
 
 def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
-    if call.agent_answered_at:
+    if call.agent_answered_at or call.other_answered:
         return Disposition.ANSWERED
     if call.message:
         return Disposition.VOICEMAIL
@@ -356,6 +367,8 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED
+    if call.wants_callback:
+        return Disposition.CALLBACK_REQUESTED
     if call.self_served:
         return Disposition.SELF_SERVED
     return Disposition.ABANDONED if by == "caller" else Disposition.FAILED

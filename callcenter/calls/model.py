@@ -151,6 +151,9 @@ class Call:
     self_served: bool = False
     left_queue: bool = False
     message: str | None = None
+    wants_callback: bool = False
+    handed_on_to: str | None = None  #: another unit's number, once it was dialled
+    other_answered: bool = False  #: there
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None

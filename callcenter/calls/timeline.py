@@ -54,6 +54,7 @@ _ENDS: Final = {
     "abandoned": "The caller gave up",
     "self_served": "The call ended; the caller was served by the machine",
     "voicemail": "The call ended with a message",
+    "callback_requested": "The call ended; the caller is to be called back",
     "overflowed": "The call ended without anybody having been free",
     "failed": "The call ended before it could be served",
 }
@@ -104,6 +105,10 @@ def _words(fact: Fact) -> str:
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to
             return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
+        case fa.CallHandedOn():
+            return f"Handed on to {fact.to}."
+        case fa.OtherUnitAnswered():
+            return "The other unit answered; the two hear each other."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."

@@ -11,11 +11,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.knowledge import store
-from callcenter.knowledge.edition import Edition, city_day, parse_edition
+from callcenter.knowledge.edition import CITY_ZONE, Edition, city_day, parse_edition
 from callcenter.knowledge.model import Article
 from callcenter.platform.clock import Clock
 from callcenter.platform.news import announce
@@ -34,12 +35,14 @@ def samples() -> Mapping[str, Edition]:
     }
 
 
-async def seed_articles(connection: AsyncConnection, clock: Clock) -> None:
+async def seed_articles(
+    connection: AsyncConnection, clock: Clock, zone: ZoneInfo = CITY_ZONE
+) -> None:
     """Publish the samples where there is no article at all; never touches what is there."""
     if not await store.is_empty(connection):
         return
     now = clock()
-    today = city_day(now)
+    today = city_day(now, zone)
     for name, edition in samples().items():
         article, created = Article.create(name, edition, review_due_on=today, by=AUTHOR, at=now)
         await store.add_article(connection, article, created)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     Row,
@@ -373,10 +374,14 @@ def _playable(today: date) -> Select[Any]:
 
 
 async def playable_articles(
-    connection: AsyncConnection, names: Iterable[str], *, at: datetime | None = None
+    connection: AsyncConnection,
+    names: Iterable[str],
+    *,
+    at: datetime | None = None,
+    zone: ZoneInfo = CITY_ZONE,
 ) -> dict[str, PlayableArticle]:
     """Those of `names` that may be played at this moment (None: now), by name."""
-    wanted = _playable(_today(at)).where(articles.c.name.in_(sorted(set(names))))
+    wanted = _playable(_today(at, zone)).where(articles.c.name.in_(sorted(set(names))))
     rows = await connection.execute(wanted)
     return {row.article: as_playable(_version(row)) for row in rows}
 
@@ -387,6 +392,7 @@ async def playable_of_kind(
     most: int = 100,
     *,
     at: datetime | None = None,
+    zone: ZoneInfo = CITY_ZONE,
 ) -> list[PlayableArticle]:
     """Articles of one kind that may be played at this moment (None: now), in order of name.
 
@@ -395,7 +401,7 @@ async def playable_of_kind(
     if kind not in list(ArticleKind):
         return []
     wanted = (
-        _playable(_today(at))
+        _playable(_today(at, zone))
         .where(article_versions.c.kind == ArticleKind(kind).value)
         .order_by(articles.c.name)
         .limit(most)
@@ -403,8 +409,8 @@ async def playable_of_kind(
     return [as_playable(_version(row)) for row in await connection.execute(wanted)]
 
 
-def _today(at: datetime | None) -> date:
-    return city_day(at or datetime.now(UTC), CITY_ZONE)
+def _today(at: datetime | None, zone: ZoneInfo) -> date:
+    return city_day(at or datetime.now(UTC), zone)
 
 
 async def texts_to_render(connection: AsyncConnection) -> list[tuple[str, str]]:

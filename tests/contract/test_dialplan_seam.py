@@ -229,7 +229,13 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    assert dials == [(Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)")]
+    # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
+    transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    assert dials == [
+        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.TRANSFER, transfer),
+    ]
+    assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
 
 
 def test_every_dialplan_file_is_included_once() -> None:
