@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callcenter.prompts.library import PromptLibrary
-from callcenter.prompts.pieces.say import Unspeakable, say_value
+from callcenter.prompts.pieces.say import say_value
+from callcenter.prompts.pieces.values import Unspeakable
 
 
 @dataclass(frozen=True, slots=True)
