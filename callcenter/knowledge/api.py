@@ -138,7 +138,14 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.get("/search")
     async def search_articles(
-        q: Annotated[str, Query(min_length=1, max_length=MOST_QUERY)],
+        q: Annotated[
+            str,
+            Query(
+                min_length=1,
+                max_length=MOST_QUERY,
+                json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"},
+            ),
+        ],
         state: ArticleState = ArticleState.PUBLISHED,
         kind: ArticleKind | None = None,
         department: Department | None = None,

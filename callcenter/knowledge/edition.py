@@ -41,6 +41,7 @@ MOST_DEPARTMENT: Final = 100
 MOST_KEYWORD: Final = 40
 MOST_KEYWORDS: Final = 30
 MOST_LANGUAGES: Final = 20
+MOST_REASON: Final = 1000  #: of an act
 
 FIRST_DAY: Final = date(2000, 1, 1)
 LAST_DAY: Final = date(2999, 12, 31)
@@ -93,6 +94,20 @@ def _written_out(value: object) -> object:
     return value
 
 
+def _told(least: int, most: int, *, lines: bool = False) -> Any:
+    """What OpenAPI says of a text. Only said: the validators' messages are easier to read."""
+    # As JSON Schema's regular expressions are written.
+    banned = r"\x00-\x09\x0b-\x1f\x7f-\x9f" if lines else r"\x00-\x1f\x7f-\x9f"
+    some = rf"[^\s{banned}][^{banned}]*" if least else ""
+    return Field(
+        json_schema_extra={
+            "minLength": least,
+            "maxLength": most,
+            "pattern": rf"^[^{banned}]*{some}$",
+        }
+    )
+
+
 def _text(least: int, most: int) -> StringConstraints:
     return StringConstraints(min_length=least, max_length=most, strip_whitespace=True)
 
@@ -100,14 +115,25 @@ def _text(least: int, most: int) -> StringConstraints:
 ArticleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 PromptName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Title = Annotated[str, _text(1, MOST_TITLE), AfterValidator(_one_line)]
-Body = Annotated[str, _text(0, MOST_BODY), AfterValidator(_storable)]
-SpokenText = Annotated[str, _text(1, MOST_SPOKEN), AfterValidator(_storable)]
-Line = Annotated[str, _text(1, MOST_FIELD), AfterValidator(_one_line)]
-OptionalLine = Annotated[str, _text(0, MOST_FIELD), AfterValidator(_one_line)]
-Conditions = Annotated[str, _text(0, MOST_SPOKEN), AfterValidator(_storable)]
-Department = Annotated[str, _text(1, MOST_DEPARTMENT), AfterValidator(_one_line)]
-Keyword = Annotated[str, _text(1, MOST_KEYWORD), AfterValidator(_one_line)]
+Title = Annotated[str, _text(1, MOST_TITLE), AfterValidator(_one_line), _told(1, MOST_TITLE)]
+Body = Annotated[
+    str, _text(0, MOST_BODY), AfterValidator(_storable), _told(0, MOST_BODY, lines=True)
+]
+SpokenText = Annotated[
+    str, _text(1, MOST_SPOKEN), AfterValidator(_storable), _told(1, MOST_SPOKEN, lines=True)
+]
+Line = Annotated[str, _text(1, MOST_FIELD), AfterValidator(_one_line), _told(1, MOST_FIELD)]
+OptionalLine = Annotated[str, _text(0, MOST_FIELD), AfterValidator(_one_line), _told(0, MOST_FIELD)]
+Conditions = Annotated[
+    str, _text(0, MOST_SPOKEN), AfterValidator(_storable), _told(0, MOST_SPOKEN, lines=True)
+]
+ReasonText = Annotated[
+    str, _text(1, MOST_REASON), AfterValidator(_storable), _told(1, MOST_REASON, lines=True)
+]
+Department = Annotated[
+    str, _text(1, MOST_DEPARTMENT), AfterValidator(_one_line), _told(1, MOST_DEPARTMENT)
+]
+Keyword = Annotated[str, _text(1, MOST_KEYWORD), AfterValidator(_one_line), _told(1, MOST_KEYWORD)]
 Day = Annotated[date, BeforeValidator(_written_out), Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 
@@ -157,7 +183,12 @@ class ArticleEdition(_Part):
     kind: ArticleKind
     department: Department
     content: Annotated[
-        dict[Language, ArticleContent], Field(min_length=1, max_length=MOST_LANGUAGES)
+        dict[Language, ArticleContent],
+        Field(
+            min_length=1,
+            max_length=MOST_LANGUAGES,
+            json_schema_extra={"additionalProperties": False},
+        ),
     ]
     keywords: Annotated[tuple[Keyword, ...], Field(max_length=MOST_KEYWORDS)] = ()
     valid_from: Day | None = None

@@ -15,11 +15,10 @@ from enum import StrEnum
 from typing import Any, Final, Self
 from uuid import UUID
 
-from callcenter.knowledge.edition import RESERVED_NAMES, ArticleKind, Edition
+from callcenter.knowledge.edition import MOST_REASON, RESERVED_NAMES, ArticleKind, Edition
 from callcenter.platform.errors import Conflict, InvalidField, NotFound
 from callcenter.platform.text import plain_text
 
-MOST_REASON: Final = 1000
 MOST_ACTOR: Final = 80
 MOST_RELATED: Final = 20
 

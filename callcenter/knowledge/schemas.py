@@ -14,10 +14,10 @@ from callcenter.knowledge.edition import (
     ArticleKind,
     ArticleName,
     Day,
+    ReasonText,
     SpokenText,
 )
 from callcenter.knowledge.model import (
-    MOST_REASON,
     MOST_RELATED,
     ArticleAct,
     ArticleEventKind,
@@ -38,7 +38,7 @@ class NewArticle(ArticleEdition):
 class ArticleReason(Schema):
     """Why."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
+    reason: ReasonText
 
 
 class ArticleReview(ArticleReason):
