@@ -36,7 +36,7 @@ _RESTRICTED = 0x20
 async def serve_agi(settings: Settings, number: int) -> None:
     """Serve until stopped. Several processes share the port (SO_REUSEPORT)."""
     database = Database(database_url(settings), name=f"callcenter-agi-{number}", pool_size=5)
-    cache = FlowCache(database, settings.home / "cache" / "flows.json")
+    cache = FlowCache(database, settings.home / "cache" / "flows.json", zone=settings.zone)
     cache.load()
     cases = CaseService(database, system_clock)
     doors = Doors(database, system_clock, cache.is_open)

@@ -32,6 +32,8 @@ from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
 from callcenter.ivr.studio.api import router as studio_router
 from callcenter.ivr.studio.service import StudioService
+from callcenter.knowledge.api import router as articles_router
+from callcenter.knowledge.service import ArticleService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.callers.api import router as callers_router
 from callcenter.lines.callers.service import CallerListService
@@ -69,9 +71,10 @@ def build_app(settings: Settings, database: Database, installation: Installation
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
     library = prompt_library(settings, installation)
-    flows = FlowService(database, library, clock)
+    flows = FlowService(database, library, clock, zone=settings.zone)
     callers = CallerListService(database, clock, region=settings.phone_region)
-    studio = StudioService(database, flows, library, clock)
+    studio = StudioService(database, flows, library, clock, zone=settings.zone)
+    articles = ArticleService(database, library, clock, zone=settings.zone)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -88,6 +91,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         lines_router(LineService(database, switch, library), guard),
         callers_router(callers, guard),
         notices_router(NoticeService(database, library, clock), guard),
+        articles_router(articles, guard),
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),

@@ -16,6 +16,7 @@ from callcenter.asterisk.install import Installation
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
+from callcenter.knowledge.seed import seed_articles
 from callcenter.lines.notices.seed import seed_defaults as seed_notice
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.lines.service import LineService
@@ -61,6 +62,7 @@ async def prepare_database(
             await seed_queues(connection)
             await seed_schedules(connection, system_clock)
             await seed_agents(connection, system_clock, phones.secret_for)
+            await seed_articles(connection, system_clock, settings.zone)
             await seed_flow(connection, system_clock)
             await seed_notice(connection, system_clock)
             await seed_line(connection)
@@ -70,7 +72,7 @@ async def prepare_database(
         first = await access.ensure_admin(given.get_secret_value() if given else None)
         new = await asyncio.to_thread(deploy_shipped, settings.prompts_directory)
         library = prompt_library(settings, installation)
-        flows = FlowService(database, library, system_clock)
+        flows = FlowService(database, library, system_clock, zone=settings.zone)
         switch = SwitchService(database, system_clock, settings.node)
         lines = LineService(database, switch, library)
         spoken = await flows.render_active() + await lines.render_all()

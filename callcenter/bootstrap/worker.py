@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from procrastinate import App
 from sqlalchemy import text
 
+from callcenter.knowledge.edition import CITY_ZONE
+from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -19,7 +22,9 @@ from callcenter.recordings.service import RecordingService
 _NEWS_KEPT = timedelta(days=7)
 
 
-def register_jobs(jobs: App, database: Database, recordings: RecordingService) -> None:
+def register_jobs(
+    jobs: App, database: Database, recordings: RecordingService, *, zone: ZoneInfo = CITY_ZONE
+) -> None:
     """All periodic jobs of the hotline."""
 
     @jobs.periodic(cron="*/10 * * * *")
@@ -27,6 +32,12 @@ def register_jobs(jobs: App, database: Database, recordings: RecordingService) -
     async def verify_oldest(timestamp: int) -> None:
         """Hash the recordings again that were checked longest ago: what we say exists, does."""
         await recordings.verify_oldest(limit=50)
+
+    @jobs.periodic(cron="1 * * * *")
+    @jobs.task(name="articles.keep", queueing_lock="articles.keep")
+    async def keep_articles(timestamp: int) -> None:
+        """Open, expire and remind. Days are the city's: hourly, a new one begins at some hour."""
+        await ArticleKeeper(database, system_clock, zone=zone).keep()
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name="news.forget", queueing_lock="news.forget")
@@ -45,7 +56,7 @@ async def serve_worker(settings: Settings) -> None:
     database = Database(url, name="callcenter-worker", pool_size=4)
     jobs = jobs_app(url)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
-    register_jobs(jobs, database, recordings)
+    register_jobs(jobs, database, recordings, zone=settings.zone)
 
     async def work() -> None:
         async with jobs.open_async():

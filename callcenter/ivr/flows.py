@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +28,8 @@ from callcenter.ivr.library import Library
 from callcenter.ivr.model import Flow, parse_flow
 from callcenter.ivr.resources import Resources, parse_resources, read_resources
 from callcenter.ivr.store import LineRule
+from callcenter.knowledge.edition import CITY_ZONE
+from callcenter.platform.clock import Clock, system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.deadline import at_most
 from callcenter.platform.errors import HotlineError
@@ -93,11 +96,15 @@ class FlowCache:
         *,
         default_queue: str = "general",
         limit: timedelta = LOOKUP_LIMIT,
+        clock: Clock = system_clock,
+        zone: ZoneInfo = CITY_ZONE,
     ) -> None:
         self._database = database
         self._file = file
         self.default_queue = default_queue
         self._limit = limit
+        self._clock = clock
+        self._zone = zone
         self._known = Known()
         self._written = ""
         self._reading = asyncio.Lock()
@@ -156,7 +163,9 @@ class FlowCache:
         flows = {key: flow for key, flow in before.items() if key in wanted}
         flows |= {key: parse_flow(definition) for key, definition in found.items()}
         by_lines = await store.schedules_of_lines(connection)
-        resources = await read_resources(connection, flows.values(), schedules=by_lines)
+        resources = await read_resources(
+            connection, flows.values(), at=self._clock(), zone=self._zone, schedules=by_lines
+        )
         return Known(stamp, {rule.number: rule for rule in rules}, flows, active, resources)
 
     async def follow(self) -> None:
@@ -200,7 +209,7 @@ class FlowCache:
                 (entry["flow"], entry["version"]): parse_flow(entry["definition"])
                 for entry in state["versions"]
             }
-            resources = parse_resources(state["resources"])
+            resources = parse_resources(state["resources"], self._zone)
         except FileNotFoundError:
             return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError, HotlineError) as exc:

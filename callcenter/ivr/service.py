@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.ivr import store
 from callcenter.ivr.check import Finding, Surroundings, check, errors_in
 from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
+from callcenter.ivr.resources import Resources, read_resources
 from callcenter.ivr.store import Activation, FlowRow, VersionRow
+from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
@@ -86,8 +89,16 @@ class DraftRead:
 class FlowService:
     """Use cases of the REST API and of the start of an instance."""
 
-    def __init__(self, database: Database, library: PromptLibrary, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        library: PromptLibrary,
+        clock: Clock,
+        *,
+        zone: ZoneInfo = CITY_ZONE,
+    ) -> None:
         self._database = database
+        self._zone = zone
         self._library = library
         self._clock = clock
 
@@ -208,15 +219,21 @@ class FlowService:
         Raises `NotRendered`, `SpeechFailed`.
         """
         async with self._database.transaction() as connection:
-            definitions = await store.active_definitions(connection)
-        texts = {pair for definition in definitions for pair in texts_of(parse_flow(definition))}
-        return await self._library.ensure(sorted(texts))
+            flows = [parse_flow(one) for one in await store.active_definitions(connection)]
+            resources = await self._resources(connection, flows)
+        texts = {pair for flow in flows for pair in texts_of(flow)}
+        return await self._library.ensure(sorted(texts | resources.texts()))
 
     async def _make_ready(self, name: str, flow: Flow) -> None:
         errors = errors_in(check(flow, await self._surroundings(name)))
         if errors:
             raise FlowHasErrors(errors)
-        await self._library.ensure(texts_of(flow))
+        async with self._database.transaction() as connection:
+            resources = await self._resources(connection, [flow])
+        await self._library.ensure(sorted({*texts_of(flow), *resources.texts()}))
+
+    async def _resources(self, connection: AsyncConnection, flows: Sequence[Flow]) -> Resources:
+        return await read_resources(connection, flows, at=self._clock(), zone=self._zone)
 
     async def _surroundings(self, name: str) -> Surroundings:
         prompts = await self._library.available()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,7 @@ from callcenter.ivr.studio.difference import Difference, difference
 from callcenter.ivr.studio.replay import PastCall, Replayed, replay
 from callcenter.ivr.studio.simulation import Hearing, Press, Simulated, simulate
 from callcenter.ivr.voice import LibraryVoice
+from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
@@ -64,11 +66,18 @@ class StudioService:
     """Use cases of the REST API; nothing here changes what callers hear."""
 
     def __init__(
-        self, database: Database, flows: FlowService, library: PromptLibrary, clock: Clock
+        self,
+        database: Database,
+        flows: FlowService,
+        library: PromptLibrary,
+        clock: Clock,
+        *,
+        zone: ZoneInfo = CITY_ZONE,
     ) -> None:
         self._database = database
         self._flows = flows
         self._clock = clock
+        self._zone = zone
         self._voice = LibraryVoice(library)
         self._texts: dict[tuple[str, str], str] = {}
         self._lengths: dict[Path, float] = {}
@@ -171,7 +180,10 @@ class StudioService:
         number, queue, language = at_line or ("", await store.default_queue(connection), "zh")
         flows = await active_flows(connection)
         used = [one for _, one in flows.values()]
-        library = (await read_resources(connection, [*used, flow])).library(flows)
+        resources = await read_resources(
+            connection, [*used, flow], at=self._clock(), zone=self._zone
+        )
+        library = resources.library(flows)
         version = DRAFT if which == "draft" else which
         return Plan(name, version, flow, queue, language, library), number
 
