@@ -37,13 +37,17 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
+from callcenter.prompts.api import BODY_LIMITS as PROMPT_BODIES
+from callcenter.prompts.api import router as prompts_router
+from callcenter.prompts.service import PromptService
+from callcenter.prompts.shelf import Shelf
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.switch.service import SwitchService
 
-#: Twice the largest flow; uploads will have a route and a limit of their own.
+#: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
 _LARGEST_BODY = 2 * 1024 * 1024
 
 #: How old a shared answer of /health/ready may be.
@@ -56,7 +60,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -67,6 +72,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
+        prompts_router(PromptService(database, Shelf(library), clock), guard),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
@@ -77,7 +83,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
-    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY)
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=PROMPT_BODIES, prefix="/api/v1")
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(
