@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
 
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -30,6 +33,8 @@ from callcenter.prompts.model import (
 )
 from callcenter.prompts.shelf import Shelf, sha256_of
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 #: Who a prompt is by that nobody made over REST.
@@ -42,8 +47,14 @@ class PromptsNotWritable(Unavailable):
     slug = "prompts-not-writable"
 
 
-def cannot_write(error: OSError) -> PromptsNotWritable:
-    return PromptsNotWritable(f"Cannot write prompts: {error.strerror}.")
+async def on_disk(work: Callable[..., T], *arguments: object) -> T:
+    """Do this to the files, in a thread. Raises `PromptsNotWritable` for an OSError: within a
+    transaction that would pass for a lost database.
+    """
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except OSError as exc:
+        raise PromptsNotWritable(f"Cannot write prompts: {exc.strerror}.") from exc
 
 
 async def place(
@@ -64,9 +75,10 @@ async def place(
     `NoSuchPrompt`, `PromptsNotWritable`, `ConversionFailed`.
     """
     slow = await slowed(finished.narrow)
-    new, touched, before = [], False, None
+    new: list[Path] = []
+    touched, before = False, None
     try:
-        new = await asyncio.to_thread(shelf.keep, finished)
+        new = await on_disk(shelf.keep, finished)
         async with database.transaction() as connection:
             prompt = await store.prompt_of(connection, name, for_update=True)
             if prompt is None:
@@ -87,16 +99,14 @@ async def place(
                 made_by=by,
             )
             touched = True
-            await asyncio.to_thread(shelf.put, name, language, finished, slow)
+            await on_disk(shelf.put, name, language, finished, slow)
             await store.put_audio(connection, audio)
             await announce(connection, "prompt", name)
-    except BaseException as exc:
+    except BaseException:
         if touched:
             await asyncio.to_thread(shelf.settle, name, language, before)
         for path in new:
             path.unlink(missing_ok=True)
-        if isinstance(exc, OSError):
-            raise cannot_write(exc) from exc
         raise
     return audio
 
@@ -141,16 +151,16 @@ async def _mend(database: Database, shelf: Shelf, name: str, language: str) -> l
                 return []
             audio = prompt.audio.get(language)
             if audio is None:
-                await asyncio.to_thread(shelf.remove, name, language)
+                await on_disk(shelf.remove, name, language)
                 return [f"{file} was left by an upload that broke off: removed"]
             state = await asyncio.to_thread(shelf.look, audio)
             if state is AudioState.READY:
                 return []
-            if await asyncio.to_thread(shelf.put_back, audio):
+            if await on_disk(shelf.put_back, audio):
                 return [f"{file} was {state}: put back as it was made"]
             return [f"{file} is {state} and there is no copy: upload or render it again"]
-    except OSError as exc:
-        return [f"{file} cannot be put back: {exc.strerror}"]
+    except PromptsNotWritable as exc:
+        return [f"{file} is not what it should be: {exc}"]
 
 
 async def _adopt(

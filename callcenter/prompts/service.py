@@ -32,7 +32,7 @@ from callcenter.prompts.model import (
     User,
     text_sha256,
 )
-from callcenter.prompts.placing import cannot_write, place
+from callcenter.prompts.placing import on_disk, place
 from callcenter.prompts.shelf import Shelf, sha256_of
 
 #: The job of procrastinate that speaks a prompt's texts.
@@ -195,14 +195,12 @@ class PromptService:
                 # The files last, before the commit: while the rows stand, files can be put back.
                 for language in prompt.audio:
                     taken_away.append(language)
-                    await asyncio.to_thread(self._shelf.remove, name, language)
-        except BaseException as exc:
+                    await on_disk(self._shelf.remove, name, language)
+        except BaseException:
             if prompt is not None:
                 for language in taken_away:
                     audio = prompt.audio[language]
                     await asyncio.to_thread(self._shelf.settle, name, language, audio)
-            if isinstance(exc, OSError):
-                raise cannot_write(exc) from exc
             raise
 
     async def record(self, name: str, language: str, upload: Path, *, by: str) -> PromptSeen:

@@ -92,7 +92,9 @@ async def test_silence_is_refused_as_silence_in_every_kind(kind: str, tmp_path: 
 
 
 async def test_a_recording_with_its_peaks_cut_off_is_refused(tmp_path: Path) -> None:
-    loud = np.clip(np.frombuffer(tone(1.0, rate=44100)[44:], "<i2").astype(float) * 5, -32768, 32767)
+    loud = np.clip(
+        np.frombuffer(tone(1.0, rate=44100)[44:], "<i2").astype(float) * 5, -32768, 32767
+    )
     with pytest.raises(Clipped, match="%"):
         await finished(tone(1.0, rate=44100)[:44] + loud.astype("<i2").tobytes(), tmp_path)
     # At full scale, and every peak is there.
@@ -125,7 +127,9 @@ async def test_sixteen_minutes_are_too_long(tmp_path: Path) -> None:
 
 
 async def test_ten_hours_of_silence_in_a_few_bytes_are_not_unpacked(tmp_path: Path) -> None:
-    bomb = encoded(tmp_path, "flac", "anullsrc=r=8000:cl=mono:n=65536:d=36000", rate=8000, channels=1)
+    bomb = encoded(
+        tmp_path, "flac", "anullsrc=r=8000:cl=mono:n=65536:d=36000", rate=8000, channels=1
+    )
     assert bomb.stat().st_size < 4_000_000
     with pytest.raises(TooLong):
         await finished(bomb, tmp_path)
