@@ -60,7 +60,6 @@ async def serve_worker(settings: Settings) -> None:
 
     async def work() -> None:
         async with jobs.open_async():
-            await prompts.enqueue_keeping()
             await jobs.run_worker_async(
                 name="worker",
                 concurrency=_JOBS_AT_ONCE,

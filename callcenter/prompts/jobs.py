@@ -124,11 +124,6 @@ class PromptJobs:
         if made:
             log.info("made slow versions of %d prompts and texts", made)
 
-    async def enqueue_keeping(self) -> None:
-        """At the start of a worker: do not wait for the next tenth minute."""
-        async with self._database.transaction() as connection:
-            await enqueue(connection, KEEP, {"timestamp": 0})
-
 
 def register_prompt_jobs(jobs: App, prompts: PromptJobs) -> None:
     """The jobs of this room."""
@@ -138,6 +133,6 @@ def register_prompt_jobs(jobs: App, prompts: PromptJobs) -> None:
         await prompts.render(job_id)
 
     @jobs.periodic(cron="*/10 * * * *")
-    @jobs.task(name=KEEP, lock=KEEP)
+    @jobs.task(name=KEEP, lock=KEEP, queueing_lock=KEEP)
     async def keep(timestamp: int) -> None:
         await prompts.keep()

@@ -32,8 +32,10 @@ def encoded(
         given = ["-f", "lavfi", "-i", source]
     form = ["-ar", str(48000 if kind == "opus" else rate), "-ac", str(channels)]
     subprocess.run(  # noqa: S603 - our own program and arguments
-        [ffmpeg_program(), "-nostdin", "-loglevel", "error", "-y", *given, *form]
-        + [*ENCODERS[kind], str(target)],
+        [
+            *(ffmpeg_program(), "-nostdin", "-loglevel", "error", "-y"),
+            *(*given, *form, *ENCODERS[kind], str(target)),
+        ],
         check=True,
         timeout=60,
     )
