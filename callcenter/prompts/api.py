@@ -70,7 +70,11 @@ IfMatch = Annotated[
 ]
 Texts = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Annotated[str, Field(max_length=MAX_TEXT)]],
-    Field(max_length=MAX_LANGUAGES, description="What it says, by language."),
+    Field(
+        max_length=MAX_LANGUAGES,
+        description="What it says, by language.",
+        json_schema_extra={"additionalProperties": False},
+    ),
 ]
 
 
