@@ -29,6 +29,7 @@ from callcenter.prompts.audio import (
     to_telephone,
 )
 from callcenter.prompts.ffmpeg import ConversionFailed, slowed
+from callcenter.prompts.model import estimated
 from callcenter.prompts.speech import Speech
 
 #: At most so many texts are spoken at once: calls need the processor too.
@@ -95,6 +96,11 @@ class PromptLibrary:
         """Where the slow version of a prompt or text lies. Pure: the disk is not touched."""
         return path.parent / "slow" / path.name
 
+    def slow_if_there(self, path: Path) -> Path:
+        """The slow version, or the prompt itself where there is none yet: never silence."""
+        slow = self.slow(path)
+        return slow if slow.is_file() else path
+
     async def ensure_slow(self, paths: Iterable[Path]) -> int:
         """See that every one of these that is there has its slow version; how many were made.
 
@@ -152,6 +158,10 @@ class PromptLibrary:
                 continue
             found[path] = length
         return found
+
+    def estimated(self, text: str, language: str) -> timedelta:
+        """About how long a text takes that was not spoken yet. Pure: the disk is not touched."""
+        return estimated(text, language)
 
     async def available(self) -> Mapping[str, frozenset[str]]:
         """Every prompt by name, with the languages it can be heard in now."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database
+from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import Unavailable
 from callcenter.platform.news import announce
 from callcenter.prompts import store
@@ -104,11 +104,32 @@ async def place(
             await announce(connection, "prompt", name)
     except BaseException:
         if touched:
-            await asyncio.to_thread(shelf.settle, name, language, before)
+            await undo(database, shelf, name, language, before)
         for path in new:
             path.unlink(missing_ok=True)
         raise
     return audio
+
+
+async def undo(
+    database: Database, shelf: Shelf, name: str, language: str, before: Audio | None
+) -> None:
+    """A change of files whose rows were not written: the files are again what the rows say.
+
+    `before`: what they said before the change, for when they cannot be read now. Never raises one
+    of our errors: what stays wrong `reconcile` finds.
+    """
+    try:
+        # Under the row's lock: somebody else's change may have come through meanwhile.
+        said = await _mend(database, shelf, name, language)
+    except DatabaseUnavailable:
+        said = []
+        try:
+            await on_disk(shelf.settle, name, language, before)
+        except PromptsNotWritable as exc:
+            said = [f"{language}/{name}.wav is not what it should be: {exc}"]
+    for line in said:
+        log.warning("a change of a prompt failed: %s", line)
 
 
 async def reconcile(

@@ -32,7 +32,7 @@ from callcenter.prompts.model import (
     User,
     text_sha256,
 )
-from callcenter.prompts.placing import on_disk, place
+from callcenter.prompts.placing import on_disk, place, undo
 from callcenter.prompts.shelf import Shelf, sha256_of
 
 #: The job of procrastinate that speaks a prompt's texts.
@@ -199,8 +199,8 @@ class PromptService:
         except BaseException:
             if prompt is not None:
                 for language in taken_away:
-                    audio = prompt.audio[language]
-                    await asyncio.to_thread(self._shelf.settle, name, language, audio)
+                    before = prompt.audio[language]
+                    await undo(self._database, self._shelf, name, language, before)
             raise
 
     async def record(self, name: str, language: str, upload: Path, *, by: str) -> PromptSeen:

@@ -48,14 +48,17 @@ class Shelf:
         return self.narrow(name, language).with_suffix(".wav16")
 
     def keep(self, finished: Finished) -> list[Path]:
-        """Keep a copy to put back later; the files that are new. Raises OSError."""
-        new = []
-        for sound in (finished.narrow, finished.wide):
-            if sound is not None:
-                path = self._copy(sha256_of(sound))
-                if not path.exists():
+        """Keep a copy to put back later; the files that are new. Raises OSError, and keeps none."""
+        new: list[Path] = []
+        try:
+            for sound in (finished.narrow, finished.wide):
+                if sound is not None and not (path := self._copy(sha256_of(sound))).exists():
                     put_whole(path, sound)
                     new.append(path)
+        except OSError:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise
         return new
 
     def put(self, name: str, language: str, finished: Finished, slow: bytes | None = None) -> None:

@@ -492,3 +492,38 @@ async def test_what_sql_refuses_the_model_refuses_too(studio: Studio) -> None:
             await studio.execute(f"INSERT INTO prompts {columns} VALUES ({name}, {values})")
     async with studio.database.transaction() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM prompts")) == 0
+
+
+async def test_two_uploads_at_once_leave_one_of_the_two_and_its_row(studio: Studio) -> None:
+    await studio.create()
+    uploads = [speech_like(1.0), speech_like(2.0), speech_like(3.0)]
+    replies = await asyncio.gather(
+        *(studio("PUT", "/welcome/audio/zh", content=upload) for upload in uploads)
+    )
+    assert [reply.status_code for reply in replies] == [200] * 3
+    audio = (await studio("GET", "/welcome")).json()["audio"]["zh"]
+    assert audio["state"] == "ready"
+    wide = studio.shelf.wide("welcome", "zh").stat().st_size
+    assert wide == pytest.approx(2 * studio.shelf.narrow("welcome", "zh").stat().st_size, abs=60)
+
+
+async def test_an_upload_that_fails_does_not_undo_another_that_came_through(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create()
+    await studio("PUT", "/welcome/audio/zh", content=speech_like(1.0))
+    mend = placing._mend
+    newest: list[bytes] = []
+
+    async def another_comes_first(*arguments: Any) -> list[str]:
+        monkeypatch.undo()
+        put = await studio("PUT", "/welcome/audio/zh", content=speech_like(3.0))
+        assert put.status_code == 200
+        newest.append(studio.shelf.narrow("welcome", "zh").read_bytes())
+        return await mend(*arguments)
+
+    monkeypatch.setattr(placing.store, "put_audio", _unavailable)
+    monkeypatch.setattr(placing, "_mend", another_comes_first)
+    failed = await studio("PUT", "/welcome/audio/zh", content=speech_like(2.0))
+    assert failed.status_code == 503
+    assert [studio.shelf.narrow("welcome", "zh").read_bytes()] == newest

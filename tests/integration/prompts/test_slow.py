@@ -33,7 +33,9 @@ async def test_slow_versions_are_made_once_and_again_for_a_new_source(tmp_path: 
     store_atomically(prompt, to_telephone(tone(1.0)))
     await library.ensure([("zh", "您好")])
     missing = library.prompt("nothing", "zh")
+    assert library.slow_if_there(prompt) == prompt
     assert await library.ensure_slow([prompt, text, prompt, missing]) == 2
+    assert library.slow_if_there(prompt) == library.slow(prompt)
     assert library.slow(prompt) == tmp_path / "zh" / "slow" / "goodbye.wav"
     assert measure_file(library.slow(prompt)).duration_ms == pytest.approx(1250, abs=60)
     assert await library.ensure_slow([prompt, text]) == 0
