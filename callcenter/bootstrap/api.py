@@ -41,6 +41,7 @@ from callcenter.prompts.api import BODY_LIMITS as PROMPT_BODIES
 from callcenter.prompts.api import router as prompts_router
 from callcenter.prompts.service import PromptService
 from callcenter.prompts.shelf import Shelf
+from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
@@ -72,7 +73,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
-        prompts_router(PromptService(database, Shelf(library), clock), guard),
+        prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         agents_router(AgentService(database, clock, switch, server), guard),

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
-from callcenter.platform.errors import Unavailable
+from callcenter.platform.errors import HotlineError, Unavailable
 from callcenter.platform.news import announce
 from callcenter.prompts import store
 from callcenter.prompts.audio import BadAudio, Finished, measure
@@ -102,11 +102,16 @@ async def place(
             await on_disk(shelf.put, name, language, finished, slow)
             await store.put_audio(connection, audio)
             await announce(connection, "prompt", name)
-    except BaseException:
+    except BaseException as exc:
         if touched:
             await undo(database, shelf, name, language, before)
-        for path in new:
-            path.unlink(missing_ok=True)
+        # A connection lost at the commit does not say whether the row was written: the copy stays
+        # for `reconcile`, which removes it after an hour if no row names it.
+        if not touched or (
+            isinstance(exc, HotlineError) and not isinstance(exc, DatabaseUnavailable)
+        ):
+            for path in new:
+                path.unlink(missing_ok=True)
         raise
     return audio
 

@@ -7,16 +7,20 @@ import hashlib
 import io
 import wave
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import Unavailable
 from callcenter.prompts import placing
 from callcenter.prompts.convert import MOST_UPLOADED
 from callcenter.prompts.library import measure_file
+from callcenter.prompts.service import PromptService
 from callcenter.testing.sound_files import encoded, speech_like
 from callcenter.testing.tone_speech import tone
 
@@ -527,3 +531,40 @@ async def test_an_upload_that_fails_does_not_undo_another_that_came_through(
     failed = await studio("PUT", "/welcome/audio/zh", content=speech_like(2.0))
     assert failed.status_code == 503
     assert [studio.shelf.narrow("welcome", "zh").read_bytes()] == newest
+
+
+class _LostAtCommit:
+    """A database whose connection is lost behind the second commit, and that stays away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._transactions = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        self._transactions += 1
+        number = self._transactions
+        if number > 2:
+            raise DatabaseUnavailable
+        async with self._database.transaction() as connection:
+            yield connection
+        if number == 2:
+            raise DatabaseUnavailable
+
+
+async def test_a_commit_nobody_heard_of_is_followed_when_the_database_is_back(
+    studio: Studio, tmp_path: Path
+) -> None:
+    await studio.create()
+    await studio("PUT", "/welcome/audio/zh", content=speech_like(1.0))
+    file = studio.shelf.narrow("welcome", "zh")
+    old = file.read_bytes()
+    (tmp_path / "upload").write_bytes(speech_like(2.0))
+    lossy = cast(Database, _LostAtCommit(studio.database))
+    service = PromptService(lossy, studio.shelf, studio.clock)
+    with pytest.raises(DatabaseUnavailable):
+        await service.record("welcome", "zh", tmp_path / "upload", by="ling")
+    assert file.read_bytes() == old
+    assert (await studio("GET", "/welcome")).json()["audio"]["zh"]["state"] == "stale"
+    assert "zh/welcome.wav was stale: put back as it was made" in await studio.start()
+    assert measure_file(file).duration_ms == pytest.approx(2000, abs=100)
