@@ -23,11 +23,15 @@ from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.messages.api import router as messages_router
+from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio.api import router as studio_router
+from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
@@ -43,9 +47,13 @@ from callcenter.prompts.service import PromptService
 from callcenter.prompts.shelf import Shelf
 from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
+from callcenter.queues.callbacks.api import router as callbacks_router
+from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.schedules.api import router as schedules_router
+from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
@@ -63,6 +71,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     switch = SwitchService(database, clock, settings.node)
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock)
+    studio = StudioService(database, flows, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -72,10 +81,16 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        messages_router(
+            MessageService(database, CaseService(database, clock), recordings, clock), guard
+        ),
         flows_router(flows, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
+        studio_router(studio, flows, guard, clock),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
+        callbacks_router(CallbackService(database, clock), guard),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)

@@ -49,7 +49,8 @@ _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,150}")
 _UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udfff]"
 )
-_NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,140}")
+_NUMBER: Final = re.compile(r"[+]?[0-9]{1,20}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _WORD: Final = re.compile(r"[A-Za-z_]{0,40}")
 _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
@@ -242,10 +243,21 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 queue=_text(extra, "queue", _QUEUE),
                 status=_text(extra, "status", _WORD),
             )
+        case dialplan.JournalEvent.TRANSFER:
+            return ev.HandingOn(**common, to=_text(extra, "to", _NUMBER))
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:
-            return ev.MessageBegan(**common, name=_recording_name(extra))
+            return ev.MessageBegan(
+                **common, name=_recording_name(extra), reason=_text(extra, "reason", _WORD)
+            )
+        case dialplan.JournalEvent.VOICEMAIL_END:
+            failed = _text(extra, "status", _WORD) == dialplan.RecordStatus.ERROR
+            return ev.MessageEnded(
+                **common,
+                name=_recording_name(extra),
+                length_ms=None if failed else _whole(extra, "ms"),
+            )
         case _:
             return Ignored(row["eventtype"])
 

@@ -38,6 +38,7 @@ _WHY: Final = {
     "failover": "because our flow did not answer",
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
+    "message": "in place of a message",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",
@@ -54,6 +55,7 @@ _ENDS: Final = {
     "abandoned": "The caller gave up",
     "self_served": "The call ended; the caller was served by the machine",
     "voicemail": "The call ended with a message",
+    "callback_requested": "The call ended; the caller is to be called back",
     "overflowed": "The call ended without anybody having been free",
     "failed": "The call ended before it could be served",
 }
@@ -104,12 +106,16 @@ def _words(fact: Fact) -> str:
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to
             return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
+        case fa.CallHandedOn():
+            return f"Handed on to {fact.to}."
+        case fa.OtherUnitAnswered():
+            return "The other unit answered; the two hear each other."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."
             return "Recording was switched on for the conversation."
         case fa.MessageLeft():
-            return "The caller's message ended."
+            return "The caller's message is kept."
         case fa.CallEnded():
             end = _ENDS.get(fact.disposition, f"The call ended: {fact.disposition}")
             if fact.reconciled:

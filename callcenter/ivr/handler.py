@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from callcenter.ivr.conversation import Around, Voice
+from callcenter.ivr.exits import EnterQueue, FlowExit
 from callcenter.ivr.flows import FlowCache, Straight
-from callcenter.ivr.model import EnterQueue, FlowExit
-from callcenter.ivr.runner import Voice, run_flow
+from callcenter.ivr.runner import run_flow
 from callcenter.ivr.session import CallerHungUp, CallSession
 from callcenter.platform.deadline import at_most
 
@@ -46,11 +47,13 @@ class IvrService:
         voice: Voice,
         open_case: OpenCase,
         *,
+        around: Around | None = None,
         case_limit: timedelta = CASE_LIMIT,
     ) -> None:
         self._cache = cache
         self._voice = voice
         self._open_case = open_case
+        self._around = around or Around()
         self._case_limit = case_limit
         #: For metrics: exits by kind and reason, `fault`, `case_late`, `case_failed`.
         self.counts: Counter[str] = Counter()
@@ -82,7 +85,7 @@ class IvrService:
             return EnterQueue(plan.queue, why=plan.why)
         if call.resume_node is None:
             await call.set_language(plan.language)
-        return await run_flow(plan, call, self._voice, on_fault=self._count_fault)
+        return await run_flow(plan, call, self._voice, self._around, on_fault=self._count_fault)
 
     def _count_fault(self, _exc: Exception) -> None:
         self.counts["fault"] += 1

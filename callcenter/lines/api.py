@@ -14,7 +14,8 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.ivr.model import Language, QueueName, Title
+from callcenter.ivr.nodes import QueueName
+from callcenter.ivr.spoken import Language, Title
 from callcenter.lines.model import Line, LineEdit, Mode
 from callcenter.lines.service import Changed, LineService
 from callcenter.platform.web import (

@@ -11,6 +11,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
         "WAV on its standard output or in the file `{output}`; `{language}` is `zh`, `en` … "
         "Words are parted as in a shell, none is started.",
     )
+    time_zone: str = Field("Asia/Shanghai", description="The city's time zone (IANA name).")
     default_language: str = Field("zh", pattern=r"^[a-z]{2}$", description="First language.")
     record_from: Literal["conversation", "answer"] = Field(
         "conversation", description="Record from the agent's answer, or from ours."
@@ -125,9 +127,22 @@ class Settings(BaseSettings):
         timedelta(minutes=10),
         description="Longest wait in a queue; then the caller may leave word.",
     )
+    message_deadline: timedelta = Field(
+        timedelta(hours=24),
+        description="A message must have been worked off by then (GB/T 33358: 24 hours).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError) as exc:
+            raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
+        return value
 
     @field_validator("agent_networks", "trunk_addresses", mode="before")
     @classmethod
@@ -136,7 +151,7 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", mode="before")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -146,7 +161,7 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
@@ -205,6 +220,11 @@ class Settings(BaseSettings):
         if self.sip_tls_bind and not (self.tls_certificate and self.tls_key):
             raise ValueError("SIP_TLS_BIND needs TLS_CERTIFICATE and TLS_KEY")
         return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def sip_address(self) -> tuple[str, int]:
