@@ -30,6 +30,7 @@ _FILE_BYTES: Final = 64 * 1024**2
 _OPEN_FILES: Final = 64
 _NICE: Final = 10  #: calls come first
 _PIECE: Final = 1 << 20
+_AFTER: Final = SAMPLE_RATE  #: bytes of silence behind what is slowed, half a second
 
 #: Before the input: no question, no word, no way to the network or to other files.
 HARDENED: Final = (
@@ -133,8 +134,9 @@ async def slowed(sound: bytes) -> bytes:
     Raises `BadAudio` when it is not in our format, `ConversionFailed`.
     """
     samples = await asyncio.to_thread(telephone_samples, sound)
+    wanted = 2 * round(len(samples) / 2 / SLOW)
     form = ("-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1")
-    most = 2 * len(samples) + 2 * SAMPLE_RATE
+    most = 2 * len(samples) + 4 * _AFTER
     out = bytearray()
 
     def take(piece: bytes) -> None:
@@ -150,11 +152,12 @@ async def slowed(sound: bytes) -> bytes:
                     *("-filter:a", f"atempo={SLOW}", "-f", "s16le", "pipe:1"),
                 ],
                 Path(folder),
-                feed=samples,
+                # atempo keeps its last window back: a piece of a number would be lost in it.
+                feed=samples + bytes(_AFTER),
                 take=take,
             )
         except OutputRefused:
             status = 1
-    if status or len(out) < len(samples):
+    if status or len(out) < wanted:
         raise ConversionFailed("ffmpeg did not make the slow version.")
-    return telephone_wav(bytes(out))
+    return telephone_wav(bytes(out[:wanted]))

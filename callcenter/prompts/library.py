@@ -104,13 +104,20 @@ class PromptLibrary:
     async def ensure_slow(self, paths: Iterable[Path]) -> int:
         """See that every one of these that is there has its slow version; how many were made.
 
-        One whose source has changed since is made again. Raises `ConversionFailed`; a source that
-        is not in our format is passed over and told to the log.
+        One whose source has changed since is made again. Raises `ConversionFailed` after all were
+        tried; a source that is not in our format is passed over and told to the log.
         """
         made = 0
+        failed: ConversionFailed | None = None
         for path in sorted(set(paths)):
             async with self._slowing:
-                made += await self._ensure_slow(path)
+                try:
+                    made += await self._ensure_slow(path)
+                except ConversionFailed as exc:
+                    log.error("%s has no slow version: %s", path.name, exc)
+                    failed = failed or exc
+        if failed is not None:
+            raise failed
         return made
 
     async def _ensure_slow(self, path: Path) -> bool:

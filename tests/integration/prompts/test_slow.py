@@ -27,6 +27,33 @@ async def test_a_slow_version_is_longer_and_no_lower(tmp_path: Path) -> None:
     assert pitch == pytest.approx([440, 440], abs=3)
 
 
+async def test_the_shortest_prompt_has_a_slow_version(tmp_path: Path) -> None:
+    for milliseconds in (150, 170, 200, 333):
+        sound = to_telephone(tone(milliseconds / 1000))
+        samples = np.frombuffer(telephone_samples(await slowed(sound)), "<i2")
+        assert len(samples) / 8 == pytest.approx(milliseconds / 0.8, abs=2)
+        assert np.abs(samples).max() > 1000
+
+
+async def test_one_that_fails_does_not_keep_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = PromptLibrary(tmp_path, ToneSpeech())
+    paths = [library.prompt(name, "zh") for name in ("a", "b", "c")]
+    for path, seconds in zip(paths, (1.0, 1.5, 1.2), strict=True):
+        store_atomically(path, to_telephone(tone(seconds)))
+
+    async def fails_once(sound: bytes) -> bytes:
+        if len(sound) > 22000:
+            raise ConversionFailed
+        return await slowed(sound)
+
+    monkeypatch.setattr("callcenter.prompts.library.slowed", fails_once)
+    with pytest.raises(ConversionFailed):
+        await library.ensure_slow(paths)
+    assert [library.slow(path).is_file() for path in paths] == [True, False, True]
+
+
 async def test_slow_versions_are_made_once_and_again_for_a_new_source(tmp_path: Path) -> None:
     library = PromptLibrary(tmp_path, ToneSpeech())
     prompt, text = library.prompt("goodbye", "zh"), library.text("您好", "zh")
