@@ -47,6 +47,11 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
+from callcenter.prompts.api import BODY_LIMITS as PROMPT_BODIES
+from callcenter.prompts.api import router as prompts_router
+from callcenter.prompts.service import PromptService
+from callcenter.prompts.shelf import Shelf
+from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.callbacks.api import router as callbacks_router
 from callcenter.queues.callbacks.service import CallbackService
@@ -57,7 +62,7 @@ from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
-#: Twice the largest flow; uploads will have a route and a limit of their own.
+#: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
 _LARGEST_BODY = 2 * 1024 * 1024
 
 #: How old a shared answer of /health/ready may be.
@@ -92,6 +97,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         callers_router(callers, guard),
         notices_router(NoticeService(database, library, clock), guard),
         articles_router(articles, guard),
+        prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),
@@ -104,7 +110,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
-    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY)
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=PROMPT_BODIES, prefix="/api/v1")
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(

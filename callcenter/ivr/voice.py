@@ -13,7 +13,7 @@ from callcenter.prompts.pieces.values import Unspeakable
 
 @dataclass(frozen=True, slots=True)
 class LibraryVoice:
-    """Paths of audio in one instance's library. Pure: the disk is not touched."""
+    """Paths of audio in one instance's library. Of the disk only `slow` asks."""
 
     library: PromptLibrary
 
@@ -31,4 +31,5 @@ class LibraryVoice:
         return [self.library.prompt(name, language) for name in names]
 
     def slow(self, path: Path) -> Path:
-        return path
+        # One look at the disk: a caller hears it at the usual pace rather than not at all.
+        return self.library.slow_if_there(path)

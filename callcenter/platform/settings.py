@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import tempfile
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
@@ -110,6 +111,12 @@ class Settings(BaseSettings):
         "CN", pattern=r"^[A-Z]{2}$", description="Region that national numbers are read in."
     )
 
+    tts_command: str | None = Field(
+        None,
+        description="Program that speaks texts instead of espeak-ng: text on its standard input, "
+        "WAV on its standard output or in the file `{output}`; `{language}` is `zh`, `en` … "
+        "Words are parted as in a shell, none is started.",
+    )
     time_zone: str = Field("Asia/Shanghai", description="The city's time zone (IANA name).")
     default_language: str = Field("zh", pattern=r"^[a-z]{2}$", description="First language.")
     record_from: Literal["conversation", "answer"] = Field(
@@ -169,6 +176,13 @@ class Settings(BaseSettings):
             raise ValueError("only letters, digits and . _ - / may stand in the path")
         return path
 
+    @field_validator("tts_command")
+    @classmethod
+    def _words(cls, value: str | None) -> str | None:
+        if value is not None and not _split_command(value):
+            raise ValueError("must name a program")
+        return value
+
     @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
@@ -215,6 +229,11 @@ class Settings(BaseSettings):
     @property
     def sip_address(self) -> tuple[str, int]:
         return parse_bind(self.sip_bind)
+
+    @property
+    def tts_words(self) -> tuple[str, ...] | None:
+        """The speech command as a list of words; None: espeak-ng speaks."""
+        return None if self.tts_command is None else _split_command(self.tts_command)
 
     @property
     def run_directory(self) -> Path:
@@ -265,6 +284,21 @@ class Settings(BaseSettings):
     @property
     def asterisk_directory(self) -> Path:
         return self.home / "asterisk"
+
+
+def _split_command(value: str) -> tuple[str, ...]:
+    """A command as a list of words. Raises ValueError with the rule."""
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as exc:
+        raise ValueError(f"cannot be parted into words: {str(exc).lower()}") from exc
+    if words and "{" in words[0]:
+        raise ValueError("the program's name holds no placeholder")
+    for word in words:
+        for found in re.findall(r"\{[A-Za-z_]*\}", word):
+            if found not in ("{language}", "{output}"):
+                raise ValueError(f"{found} is none of {{language}}, {{output}}")
+    return words
 
 
 def parse_bind(value: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -170,11 +170,14 @@ async def render_shipped(folder: Path, speech: Speech, *, everything: bool = Fal
     return made
 
 
-def deploy_shipped(prompts_directory: Path, *, folder: Path | None = None) -> int:
+def deploy_shipped(
+    prompts_directory: Path, *, folder: Path | None = None, skip: Container[str] = ()
+) -> int:
     """Copy the shipped prompts into the instance; how many were new or changed. Blocking.
 
-    Each file is put in its place whole. A file of the instance that differs from ours because the
-    city replaced it is kept: only what we put there, or never was there, is written.
+    Each file is put in its place whole. Names in `skip` are left out: the city deleted them. A file
+    of the instance that differs from ours because the city replaced it is kept: only what we put
+    there, or never was there, is written.
     """
     source = folder or shipped_directory()
     record = prompts_directory / ".shipped.json"
@@ -184,6 +187,8 @@ def deploy_shipped(prompts_directory: Path, *, folder: Path | None = None) -> in
         put_there = {}
     copied = 0
     for prompt in read_texts(source):
+        if prompt.name in skip:
+            continue
         sound = (source / prompt.file).read_bytes()
         digest = hashlib.sha256(sound).hexdigest()
         target = prompts_directory / prompt.file
