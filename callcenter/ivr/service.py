@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
-from callcenter.ivr.check import Finding, Surroundings, check, errors_in
+from callcenter.ivr.check import Finding, Report, SecondsToPerson, errors_in, examine
 from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
 from callcenter.ivr.store import FlowRow, VersionRow
+from callcenter.ivr.surroundings import surroundings
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
@@ -83,6 +86,15 @@ class DraftRead:
     edit_version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check found, and when."""
+
+    findings: Sequence[Finding]
+    seconds: SecondsToPerson
+    checked_at: datetime
+
+
 class FlowService:
     """Use cases of the REST API and of the start of an instance."""
 
@@ -135,10 +147,11 @@ class FlowService:
             await store.remember_references(connection, name, 0, names_outside(flow))
         return DraftRead(definition, version)
 
-    async def check_draft(self, name: str) -> list[Finding]:
+    async def check_draft(self, name: str) -> Checked:
         """Everything that is wrong with the draft. Raises `NoSuchFlow`, `NoDraft`."""
         draft = await self.draft(name)
-        return check(parse_flow(draft.definition), await self._surroundings(name))
+        report = await self._examine(name, parse_flow(draft.definition))
+        return Checked(report.findings, report.seconds, self._clock())
 
     async def publish(self, name: str, *, comment: str, by: str) -> Published:
         """Make the draft a version and lead callers through it from now on.
@@ -207,19 +220,15 @@ class FlowService:
         return await self._library.ensure(sorted(texts))
 
     async def _make_ready(self, name: str, flow: Flow) -> None:
-        errors = errors_in(check(flow, await self._surroundings(name)))
+        errors = errors_in((await self._examine(name, flow)).findings)
         if errors:
             raise FlowHasErrors(errors)
         await self._library.ensure(texts_of(flow))
 
-    async def _surroundings(self, name: str) -> Surroundings:
-        prompts = await self._library.available()
-        async with self._database.transaction() as connection:
-            return Surroundings(
-                queues=await store.queue_names(connection),
-                prompts=prompts,
-                languages=await store.line_languages(connection, name),
-            )
+    async def _examine(self, name: str, flow: Flow) -> Report:
+        around = await surroundings(self._database, self._library, name, flow)
+        # It keeps the processor busy: the other requests go on meanwhile.
+        return await asyncio.to_thread(examine, flow, around)
 
 
 async def _flow(connection: AsyncConnection, name: str) -> FlowRow:
