@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from callcenter.ivr.check.findings import Surroundings
 from callcenter.ivr.model import spoken_by
@@ -32,6 +31,8 @@ ANSWER_SECONDS: Final = 5
 _TRIES: Final = 3
 #: Where their lengths are not known: a shipped prompt, an article, a title, a value from pieces.
 _PROMPT, _ARTICLE, _TITLE, _VALUE = 3.0, 30.0, 2.0, 3.0
+#: “press 1”
+_KEY, _KEYS = 1.2, frozenset({"press_1", "press_2", "press_3", "press_4"})
 #: Seconds somebody takes for each digit of a number.
 _KEYING: Final = 1.0
 _SLOW: Final = 0.8  #: of the usual speed
@@ -40,8 +41,7 @@ _NUMBER_SECONDS: Final = ANSWER_SECONDS + 2
 _PHONE_DIGITS: Final = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Hears:
+class Hears(NamedTuple):
     """How a caller hears a flow from here on."""
 
     language: str
@@ -83,7 +83,9 @@ class Lengths:
 
     def prompts(self, hears: Hears, *names: str) -> float:
         known = self.around.prompt_seconds
-        seconds = sum(known.get((name, hears.language), _PROMPT) for name in names)
+        seconds = sum(
+            known.get((name, hears.language), _KEY if name in _KEYS else _PROMPT) for name in names
+        )
         return seconds / _SLOW if hears.is_slow else seconds
 
     def article(self, name: str | None, hears: Hears) -> float:
