@@ -120,7 +120,10 @@ def whole_document() -> dict[str, Any]:
             "rating": {
                 "type": "survey",
                 "question": "pleased",
-                "say": {"zh": "满意按1，不满意按2", "en": "Pleased, press 1. Not pleased, press 2."},
+                "say": {
+                    "zh": "满意按1，不满意按2",
+                    "en": "Pleased, press 1. Not pleased, press 2.",
+                },
                 "answers": {"1": "yes", "2": "no"},
                 "next": "callback",
             },

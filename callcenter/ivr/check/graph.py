@@ -23,6 +23,7 @@ from callcenter.ivr.check.ways import (
     UNASKED,
     How,
     Way,
+    asks,
     components,
     reached,
     ways,
@@ -47,6 +48,7 @@ class Graph:
         self.flow = flow
         self.around = family.around
         self.family = family
+        self._back_from: dict[str, frozenset[str]] = {}
         self.ways: dict[str, list[Way]] = {
             node_id: list(self._ways(node)) for node_id, node in flow.nodes.items()
         }
@@ -103,24 +105,36 @@ class Graph:
         def onward(node_id: str) -> list[str]:
             return [to for how, to in self.ways.get(node_id, ()) if how in SILENT_OPEN]
 
-        bad: set[str] = {LEFT, EMERGENCY}
-        back: dict[str, list[str]] = {}
-        for node_id in self.flow.nodes:
-            for target in onward(node_id):
-                back.setdefault(target, []).append(node_id)
-                if target == node_id:
-                    bad.add(node_id)
+        bad = {LEFT, EMERGENCY, *(n for n in self.flow.nodes if n in onward(n))}
         for part in components(self.flow.nodes, onward):
             if len(part) > 1:
                 bad.update(part)
-        found: set[str] = set()
-        waiting = list(bad)
-        while waiting:
-            here = waiting.pop()
-            if here not in found:
-                found.add(here)
-                waiting.extend(back.get(here, ()))
-        return frozenset(found)
+        return self.leading_to(bad, SILENT_OPEN)
+
+    def leading_to(self, targets: Iterable[str], by: frozenset[How]) -> frozenset[str]:
+        """What has such a way to one of these, themselves included."""
+        back: dict[str, list[Way]] = {}
+        for node_id, ways_on in self.ways.items():
+            for how, target in ways_on:
+                back.setdefault(target, []).append((how, node_id))
+        return frozenset(reached(targets, back, by))
+
+    @cached_property
+    def asked_after(self) -> frozenset[str]:
+        """Nodes behind which somebody is asked for a key, or which ask themselves."""
+        asking = [node_id for node_id, node in self.flow.nodes.items() if asks(node)]
+        return self.leading_to(asking, ANY)
+
+    def back_from(self, language: str) -> frozenset[str]:
+        """Nodes from which callers can get to another language, or back to another flow."""
+        if language not in self._back_from:
+            others = [
+                node_id
+                for node_id, node in self.flow.nodes.items()
+                if isinstance(node, SwitchLanguage) and node.language != language
+            ]
+            self._back_from[language] = self.leading_to([RETURN, *others], ANY)
+        return self._back_from[language]
 
     @cached_property
     def unasked_loops(self) -> Mapping[str, tuple[Sequence[str], bool]]:

@@ -19,6 +19,8 @@ from callcenter.ivr.nodes import PERSON, RETURN, ArticleMenu, Menu, SubFlow, Sur
 ANSWER_BUDGET_SECONDS: Final = 15.0
 FIRST_PROMPT_SECONDS: Final = 8.0
 MENU_SECONDS: Final = 20.0
+#: A hotline has lines in a few languages; a document may name twenty.
+_MOST_HOMES: Final = 4
 _ASKED: Final = ".asked"
 _NOWHERE: Final = Hears("")
 #: A node, or a way out, and how the caller hears it.
@@ -212,6 +214,7 @@ class Timed:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         homes = sorted(graph.around.languages) or languages_of(graph.flow) or ["zh"]
+        homes = homes[:_MOST_HOMES]
         self._walks = [(_Walks(Lengths(graph.around, home)), Hears(home)) for home in homes]
         self.seconds = self._to_person()
 
@@ -220,8 +223,8 @@ class Timed:
         silent, short, long = [], [], []
         for walks, hears in self._walks:
             outs = walks.slowest("silence", walks.in_silence, graph, hears)
-            silent.append(_person(outs))
-            short.append(_person(walks.quickest(graph, hears)))
+            silent.append(max(_people(outs), default=None))
+            short.append(min(_people(walks.quickest(graph, hears)), default=None))
             most = walks.longest(graph)
             long.append(max((most[out] for out in (PERSON, RETURN) if out in most), default=None))
         return SecondsToPerson(_worst(short), _worst(silent), _worst(long))
@@ -298,10 +301,9 @@ class Timed:
                 yield warning(Code.MENU_TOO_LONG, node_id, message)
 
 
-def _person(outs: _Out) -> float | None:
-    """To a person; `.return` is one where no other flow runs this one."""
-    found = [seconds for (out, _hears), seconds in outs.items() if out in (PERSON, RETURN)]
-    return max(found) if found else None
+def _people(outs: _Out) -> list[float]:
+    """Ways to a person; `.return` is one where no other flow runs this one."""
+    return [seconds for (out, _hears), seconds in outs.items() if out in (PERSON, RETURN)]
 
 
 def _worst(seconds: list[float | None]) -> float | None:

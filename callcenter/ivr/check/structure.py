@@ -6,7 +6,7 @@ from typing import Final
 
 from callcenter.ivr.check.findings import Code, Findings, error, info, warning
 from callcenter.ivr.check.graph import Graph, leads_nowhere
-from callcenter.ivr.check.ways import ANY, PEOPLE, asks, reached, zero_is_a_person
+from callcenter.ivr.check.ways import PEOPLE, asks, zero_is_a_person
 from callcenter.ivr.model import MAX_DEPTH, MAX_NODES_TOGETHER, references
 from callcenter.ivr.nodes import (
     RETURN,
@@ -139,10 +139,6 @@ def language_back(graph: Graph, node_id: str) -> Findings:
     node = graph.flow.nodes[node_id]
     if not isinstance(node, SwitchLanguage) or node.language in graph.around.languages:
         return
-    after = reached([node.next], graph.ways, ANY)
-    others = [graph.flow.nodes[name] for name in after & graph.flow.nodes.keys()]
-    back = {other.language for other in others if isinstance(other, SwitchLanguage)}
-    asked = any(asks(other) for other in others)
-    if asked and RETURN not in after and not back - {node.language}:
+    if node.next in graph.asked_after and node.next not in graph.back_from(node.language):
         message = f"Nobody gets back from “{node.language}” to another language."
         yield info(Code.LANGUAGE_WITHOUT_RETURN, node_id, message)
