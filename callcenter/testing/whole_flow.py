@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from callcenter.ivr.check import Surroundings
+from callcenter.ivr.conversation import Around, Plan
+from callcenter.ivr.desk import FaxWish
+from callcenter.ivr.library import Library, OpenState, SpokenArticle
 from callcenter.ivr.model import Flow, parse_flow
+from callcenter.testing.fixed_clock import FixedClock
 
 _BOTH: Final = frozenset({"zh", "en"})
 #: The shipped prompts that the runner's dialogues play.
@@ -49,6 +56,60 @@ WHOLE_AROUND: Final = Surroundings(
     documents=frozenset({"form"}),
     lines=frozenset({"12345", "12346"}),
 )
+
+
+#: A flow that says something and comes back.
+NOTICE: Final = parse_flow(
+    {
+        "entry": "a",
+        "nodes": {"a": {"type": "say", "say": {"zh": "通知", "en": "Notice"}, "next": ".return"}},
+    }
+)
+#: Each prompt has a length of its own, so that none is taken for another.
+SECONDS: Final = {
+    (name, language): 0.5 + place / 8
+    for place, name in enumerate(DIALOGUE_PROMPTS)
+    for language in ("zh", "en")
+}
+BUSY_AROUND: Final = replace(
+    WHOLE_AROUND,
+    flows={"faq": FAQ, "notice": NOTICE},
+    categories={"permits": 1},
+    article_seconds={("id_card", "zh"): 5.0, ("id_card", "en"): 6.0},
+    prompt_seconds=SECONDS,
+)
+_CARD: Final = SpokenArticle("id_card", 1, {"zh": "证件", "en": "card"}, {"zh": "带", "en": "it"})
+
+
+def whole_plan(flow: Flow) -> Plan:
+    """What the check is told of, for the runner."""
+    library = Library(
+        flows={"faq": (1, FAQ), "notice": (1, NOTICE)},
+        hours={"office": lambda _at: OpenState(is_open=True)},
+        articles={"id_card": _CARD},
+        categories={"permits": [_CARD]},
+    )
+    return Plan("main", 1, flow, "general", "zh", library)
+
+
+class OpenDesk:
+    """Every other room does what it is asked."""
+
+    async def case_progress(
+        self, call_id: UUID, case_number: str, last_four: str, *, caller: str | None, language: str
+    ) -> Sequence[str] | None:
+        return ["case_told"] if last_four else None
+
+    async def order_fax(self, call_id: UUID, line: str, wish: FaxWish) -> UUID:
+        return UUID(int=7)
+
+    async def take_callback(
+        self, call_id: UUID, line: str, *, queue: str, number: str, language: str
+    ) -> None:
+        return None
+
+
+DESK_AROUND: Final = Around(OpenDesk(), FixedClock())
 
 
 def whole_document() -> dict[str, Any]:
