@@ -15,6 +15,7 @@ ROOMS = (
     "lines",
     "prompts",
     "queues",
+    "queues.callbacks",
     "recordings",
     "schedules",
     "switch",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.asterisk.agi.request import AgiRequest
@@ -11,11 +9,14 @@ from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
 from callcenter.asterisk.dialplan import Route
 from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.desk import HotlineDesk
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
+from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
+from callcenter.ivr.conversation import Around
 from callcenter.ivr.flows import FlowCache
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
@@ -37,13 +38,19 @@ async def serve_agi(settings: Settings, number: int) -> None:
     cache = FlowCache(database, settings.home / "cache" / "flows.json")
     cache.load()
     cases = CaseService(database, system_clock)
-    seeds: dict[UUID, CallSeed] = {}
+    desk = HotlineDesk(database, cases, CaseProgress(database), system_clock, settings.zone)
+    seeds = desk.seeds
 
     async def open_case(call: QueuedCall) -> None:
         async with database.transaction() as connection:
             await _open_case(connection, seeds[call.call_id], cases)
 
-    ivr = IvrService(cache, LibraryVoice(prompt_library(settings, None)), open_case)
+    ivr = IvrService(
+        cache,
+        LibraryVoice(prompt_library(settings, None)),
+        open_case,
+        around=Around(desk, system_clock),
+    )
     server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
 
     async def flow(request: AgiRequest) -> None:

@@ -28,6 +28,8 @@ from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio.api import router as studio_router
+from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
@@ -38,9 +40,13 @@ from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
 from callcenter.queues.api import router as queues_router
+from callcenter.queues.callbacks.api import router as callbacks_router
+from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.schedules.api import router as schedules_router
+from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads will have a route and a limit of their own.
@@ -56,7 +62,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock)
+    studio = StudioService(database, flows, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -67,8 +75,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         flows_router(flows, guard),
+        studio_router(studio, flows, guard, clock),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
+        callbacks_router(CallbackService(database, clock), guard),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)

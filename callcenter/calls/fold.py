@@ -184,8 +184,9 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     call = replace(
         call,
         ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
-        ivr_flow=event.flow or call.ivr_flow,
-        ivr_version=event.version or call.ivr_version,
+        # The line's own flow, though it may run others.
+        ivr_flow=call.ivr_flow or event.flow,
+        ivr_version=call.ivr_version or event.version,
         language=event.language or call.language,
         self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
     )

@@ -55,6 +55,7 @@ calls = Table(
     Index("ix_calls_started_at", text("started_at DESC"), "call_id"),
     Index("ix_calls_open", "node", postgresql_where=text("ended_at IS NULL")),
     Index("ix_calls_caller_number", "caller_number", text("started_at DESC")),
+    Index("ix_calls_ivr_flow", "ivr_flow", "ivr_version", "started_at"),
 )
 
 call_linkedids = Table(

@@ -28,6 +28,8 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Unavailable
 from callcenter.recordings.tables import recordings
+from callcenter.schedules.store import missing_years
+from callcenter.schedules.work_calendar import years_needed
 from callcenter.switch.tables import node_status
 
 DAY: Final = timedelta(hours=24)
@@ -62,6 +64,7 @@ class Figures:
     recordings: list[tuple[str, int]] = field(default_factory=list)
     oldest_unfinished: datetime | None = None
     nodes: dict[str, NodeReport] = field(default_factory=dict)
+    calendar_years_missing: int = 0
 
 
 class Metrics:
@@ -101,7 +104,7 @@ class _Snapshot:
 
 
 async def _read(connection: AsyncConnection, now: datetime) -> Figures:
-    """Five queries, each through an index."""
+    """Six queries, each through an index."""
     since = now - DAY
     # A line that is not configured is whatever somebody dialled: no label of its own.
     line = func.coalesce(lines.c.number, literal("other")).label("line")
@@ -143,6 +146,7 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         ),
     )
     nodes = await _rows(connection, select(node_status))
+    missing = await missing_years(connection, years_needed(now))
     return Figures(
         now=now,
         ended=[(row[0], row[1], row[2]) for row in ended],
@@ -158,6 +162,7 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             for row in nodes
             if isinstance(row.report, dict)
         },
+        calendar_years_missing=len(missing),
     )
 
 
@@ -205,6 +210,11 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_recordings_oldest_unfinished_seconds",
         "Age of the oldest recording that is not finished; 0: none",
         value=max(0.0, (figures.now - oldest).total_seconds()) if oldest else 0.0,
+    )
+    yield GaugeMetricFamily(
+        "callcenter_work_calendar_years_missing",
+        "Years the work calendar needs now and has no data for; more than 0: an alarm",
+        value=figures.calendar_years_missing,
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily

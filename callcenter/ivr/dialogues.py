@@ -121,15 +121,15 @@ async def article(talk: Conversation, here: str, node: Article, key: str) -> Go:
         return Go(PERSON, "0")
     if pressed == "3" and node.fax is not None:
         return Go(node.fax, "3")
-    if pressed not in (None, "2"):
-        talk.ahead = pressed  # a key of the menu that follows
     return Go(node.next, by)
 
 
 async def _tell(
     talk: Conversation, here: str, found: SpokenArticle, key: str, *, may_fax: bool
 ) -> tuple[str | None, str]:
-    """Read it as often as the caller wants; the key that ended it, and what led on."""
+    """Read it as often as the caller wants; the key that ended it (2 or silence: go on), and what
+    the journal is told.
+    """
     talk.last_article = found
     about = f"article/{found.name}/{found.version}"
     controls = talk.prompts("article_keys_fax" if may_fax else "article_keys")
@@ -137,7 +137,11 @@ async def _tell(
         files = [*talk.article(found), *controls]
         pressed = await talk.one_key(talk.step(here, key, about), files, _ANSWER_SECONDS)
         if pressed != "1":
-            return pressed, "2" if pressed == "2" else ""
+            if pressed is not None and pressed not in ("0", "2", "3" if may_fax else "2"):
+                # A key of the menu that follows.
+                talk.ahead, pressed = pressed, "2"
+                return pressed, ""
+            return pressed, pressed or TIMED_OUT
         key = "1"
     return "0", "0"
 
@@ -253,7 +257,7 @@ async def survey(talk: Conversation, here: str, node: Survey, key: str) -> Go:
 
 async def callback(talk: Conversation, here: str, node: ToCallback, key: str) -> Go | FlowExit:
     """Take down where the caller wants to be called back."""
-    refused = Go(node.on_refused or PERSON)
+    refused = Go(node.on_refused or PERSON, TIMED_OUT)
     number = talk.call.caller
     if number is not None:
         files = [*talk.files(node.say), *talk.prompts("callback_offer")]
@@ -299,7 +303,7 @@ async def callback(talk: Conversation, here: str, node: ToCallback, key: str) ->
 
 async def fax(talk: Conversation, here: str, node: ToFax, key: str) -> Go | FlowExit:
     """To this machine now, or to a number that is keyed and confirmed."""
-    failed = Go(node.on_failed or PERSON)
+    failed, silent = Go(node.on_failed or PERSON), Go(node.on_failed or PERSON, TIMED_OUT)
     wish = _fax_wish(talk, node)
     if wish is None:
         await talk.entered(here, key)
@@ -309,7 +313,7 @@ async def fax(talk: Conversation, here: str, node: ToFax, key: str) -> Go | Flow
     if pressed == "0":
         return Go(PERSON, "0")
     if pressed is None:
-        return failed
+        return silent
     key = pressed
     before: list[Path] = []
     for _ in range(_TRIES):
@@ -317,7 +321,7 @@ async def fax(talk: Conversation, here: str, node: ToFax, key: str) -> Go | Flow
         if pressed == "2":
             keyed = await _number(talk, here, key, before)
             if not isinstance(keyed, str):
-                return keyed or failed
+                return keyed or silent
             number, key = keyed, "1"
         try:
             order = await talk.at_desk(

@@ -41,5 +41,7 @@ async def seed_defaults(connection: AsyncConnection, clock: Clock) -> None:
     )
     for number in (0, version):
         await store.remember_references(connection, NAME, number, names_outside(flow))
-    await store.activate(connection, NAME, version)
+    await store.activate(
+        connection, NAME, version, by=SEEDED_BY, why="Shipped with callcenter", at=now
+    )
     await announce(connection, "flow", NAME)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.ivr import store
 from callcenter.ivr.check import Finding, Report, SecondsToPerson, errors_in, examine
 from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
-from callcenter.ivr.store import FlowRow, VersionRow
+from callcenter.ivr.store import Activation, FlowRow, VersionRow
 from callcenter.ivr.surroundings import surroundings
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -174,13 +174,13 @@ class FlowService:
                 connection, name, flow.as_json(), comment=comment, by=by, at=now
             )
             await store.remember_references(connection, name, number, names_outside(flow))
-            await store.activate(connection, name, number)
+            await store.activate(connection, name, number, by=by, why=comment, at=now)
             await announce(connection, "flow", name)
             version = await store.version_of(connection, name, number)
         assert version is not None
         return Published(version, in_force=True)
 
-    async def activate(self, name: str, number: int) -> Published:
+    async def activate(self, name: str, number: int, *, by: str, why: str = "") -> Published:
         """Lead callers through an older (or newer) version from now on.
 
         It is checked again: a queue it names may be gone. Raises `NoSuchVersion`, `FlowHasErrors`,
@@ -189,9 +189,15 @@ class FlowService:
         version = await self.version(name, number)
         await self._make_ready(name, parse_flow(version.definition))
         async with self._database.transaction() as connection:
-            await store.activate(connection, name, number)
+            await store.activate(connection, name, number, by=by, why=why, at=self._clock())
             await announce(connection, "flow", name)
         return Published(version, in_force=True)
+
+    async def activations(self, name: str, before: int | None, limit: int) -> Sequence[Activation]:
+        """What callers heard when, youngest first. Raises `NoSuchFlow`."""
+        async with self._database.transaction() as connection:
+            await _flow(connection, name)
+            return await store.activations_before(connection, name, before, limit)
 
     async def versions(self, name: str, before: int | None, limit: int) -> Sequence[VersionRow]:
         """Newest first. Raises `NoSuchFlow`."""

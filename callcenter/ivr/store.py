@@ -10,7 +10,13 @@ from typing import Any
 from sqlalchemy import Select, and_, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.ivr.tables import ivr_flows, ivr_references, ivr_stamp, ivr_versions
+from callcenter.ivr.tables import (
+    ivr_activations,
+    ivr_flows,
+    ivr_references,
+    ivr_stamp,
+    ivr_versions,
+)
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
 
@@ -46,6 +52,18 @@ class Draft:
 
     definition: Mapping[str, Any] | None
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """From `at` on callers heard `version` instead of `replaced` (None: nothing)."""
+
+    activation_id: int
+    version: int
+    replaced: int | None
+    at: datetime
+    by: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +170,43 @@ async def add_version(
     return version
 
 
-async def activate(connection: AsyncConnection, flow: str, version: int) -> None:
-    await connection.execute(
-        update(ivr_flows).where(ivr_flows.c.name == flow).values(active_version=version)
+async def activate(
+    connection: AsyncConnection, flow: str, version: int, *, by: str, why: str, at: datetime
+) -> None:
+    """From the commit on callers hear this version; who decided it and why is kept."""
+    mine = ivr_flows.c.name == flow
+    before = await connection.scalar(
+        select(ivr_flows.c.active_version).where(mine).with_for_update()
     )
+    await connection.execute(update(ivr_flows).where(mine).values(active_version=version))
+    await connection.execute(
+        insert(ivr_activations).values(
+            flow=flow, version=version, replaced=before, at=at, by=by, why=why
+        )
+    )
+
+
+async def activations_before(
+    connection: AsyncConnection, flow: str, before: int | None, limit: int
+) -> Sequence[Activation]:
+    """Youngest first, older than the activation `before`."""
+    table = ivr_activations
+    wanted = (
+        select(
+            table.c.activation_id,
+            table.c.version,
+            table.c.replaced,
+            table.c.at,
+            table.c.by,
+            table.c.why,
+        )
+        .where(table.c.flow == flow)
+        .order_by(table.c.activation_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(table.c.activation_id < before)
+    return [Activation(*row) for row in await connection.execute(wanted)]
 
 
 async def version_of(connection: AsyncConnection, flow: str, version: int) -> VersionRow | None:

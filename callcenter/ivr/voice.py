@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callcenter.prompts.library import PromptLibrary
+from callcenter.prompts.pieces.say import say_value
+from callcenter.prompts.pieces.values import Unspeakable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,11 @@ class LibraryVoice:
         return self.library.prompt(name, language)
 
     def value(self, kind: str, value: str, language: str) -> Sequence[Path]:
-        return []
+        try:
+            names = say_value(kind, value, language)
+        except Unspeakable:
+            return []
+        return [self.library.prompt(name, language) for name in names]
 
     def slow(self, path: Path) -> Path:
         return path

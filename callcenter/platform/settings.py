@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -109,6 +110,7 @@ class Settings(BaseSettings):
         "CN", pattern=r"^[A-Z]{2}$", description="Region that national numbers are read in."
     )
 
+    time_zone: str = Field("Asia/Shanghai", description="The city's time zone (IANA name).")
     default_language: str = Field("zh", pattern=r"^[a-z]{2}$", description="First language.")
     record_from: Literal["conversation", "answer"] = Field(
         "conversation", description="Record from the agent's answer, or from ours."
@@ -121,6 +123,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError) as exc:
+            raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
+        return value
 
     @field_validator("agent_networks", "trunk_addresses", mode="before")
     @classmethod
@@ -191,6 +202,11 @@ class Settings(BaseSettings):
         if self.sip_tls_bind and not (self.tls_certificate and self.tls_key):
             raise ValueError("SIP_TLS_BIND needs TLS_CERTIFICATE and TLS_KEY")
         return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def sip_address(self) -> tuple[str, int]:

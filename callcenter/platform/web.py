@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callcenter.platform import errors
@@ -148,6 +149,15 @@ def _sendable(text: str) -> str:
     return text[:200].encode("utf-8", "replace").decode()
 
 
+def _methods_of(app: FastAPI, request: Request) -> set[str]:
+    methods: set[str] = set()
+    for route in app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Every refusal and every fault leaves as a problem document."""
 
@@ -166,7 +176,7 @@ def install_problem_handlers(app: FastAPI) -> None:
                 # The first part says where the field stood: body, query, path, header.
                 field=_sendable(".".join(str(part) for part in error["loc"][1:]))
                 or str(error["loc"][0]),
-                rule=_sendable(error["msg"]),
+                rule=_sendable(error["msg"].removeprefix("Value error, ")),
             )
             for error in exc.errors()
         ]
@@ -180,8 +190,12 @@ def install_problem_handlers(app: FastAPI) -> None:
             )
         )
 
-    async def on_http_error(_request: Request, exc: Exception) -> Response:
+    async def on_http_error(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405:
+            # Starlette names the methods of the first route of that path; there may be several.
+            headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
         return problem_response(
             Problem(
                 type=f"/problems/http-{exc.status_code}",
@@ -189,7 +203,7 @@ def install_problem_handlers(app: FastAPI) -> None:
                 status=exc.status_code,
                 detail=str(exc.detail),
             ),
-            dict(exc.headers or {}),
+            headers,
         )
 
     async def on_fault(request: Request, exc: Exception) -> Response:
