@@ -19,6 +19,7 @@ from callcenter.ivr.tables import (
 )
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
+from callcenter.schedules.tables import schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,10 @@ async def line_languages(connection: AsyncConnection, flows: Sequence[str]) -> f
     """Languages of the lines that lead their callers to one of these flows."""
     wanted = select(lines.c.language).where(lines.c.flow.in_(flows), lines.c.mode == "menu")
     return frozenset((await connection.scalars(wanted)).all())
+
+
+async def schedule_names(connection: AsyncConnection) -> frozenset[str]:
+    return frozenset((await connection.scalars(select(schedules.c.name))).all())
 
 
 async def line_numbers(connection: AsyncConnection) -> frozenset[str]:

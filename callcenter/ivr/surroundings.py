@@ -47,7 +47,8 @@ async def surroundings(
         languages = await store.line_languages(connection, [name, *above])
         queues = await store.queue_names(connection)
         lines = await store.line_numbers(connection)
-        # Articles, categories, schedules, documents: None is "not judged" until they are read here.
+        schedules = await store.schedule_names(connection)
+        # Articles, categories, documents: None is "not judged" until they are read here.
     names = _prompts_of([flow, *flows.values()])
     spoken = {*languages, *(la for each in (flow, *flows.values()) for la in languages_of(each))}
     sounds = {
@@ -72,6 +73,7 @@ async def surroundings(
         above=max(above.values(), default=0),
         flows=flows,
         flow_sizes={found: size for found, (_version, size) in sizes.items()},
+        schedules=schedules,
         lines=lines,
         bad_audio=bad,
         prompt_seconds=seconds,
