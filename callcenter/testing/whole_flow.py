@@ -68,7 +68,7 @@ NOTICE: Final = parse_flow(
 #: Each prompt has a length of its own, so that none is taken for another.
 SECONDS: Final = {
     (name, language): 0.5 + place / 8
-    for place, name in enumerate(DIALOGUE_PROMPTS)
+    for place, name in enumerate((*DIALOGUE_PROMPTS, "recording_notice"))
     for language in ("zh", "en")
 }
 BUSY_AROUND: Final = replace(

@@ -97,9 +97,9 @@ class Lengths:
         """All that is heard until the first key is waited for."""
         own = self.words(node, hears)
         match node:
-            case Article():
+            case Article(article=str() as name):
                 keys = "article_keys" if node.fax is None else "article_keys_fax"
-                return self.article(node.article, hears) + self.prompts(hears, keys)
+                return self.article(name, hears) + self.prompts(hears, keys)
             case ArticleMenu():
                 return own + self.page(node, hears)
             case CaseStatus():

@@ -361,6 +361,7 @@ def silent_seconds(flow: Flow) -> tuple[float, bool]:
     for number in (None, "+8613800138000"):
         caller = TimedCaller(caller=number)
         done = run(flow, caller)
+        assert getattr(done, "why", "") not in ("fault", "steps")
         if not isinstance(done, EnterQueue | Transfer):
             return 0.0, False
         waited.append(caller.seconds)
