@@ -13,6 +13,8 @@ ROOMS = (
     "ivr",
     "knowledge",
     "lines",
+    "lines.callers",
+    "lines.notices",
     "prompts",
     "queues",
     "queues.callbacks",

@@ -23,6 +23,8 @@ from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.messages.api import router as messages_router
+from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
@@ -31,6 +33,10 @@ from callcenter.ivr.service import FlowService
 from callcenter.ivr.studio.api import router as studio_router
 from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.api import router as lines_router
+from callcenter.lines.callers.api import router as callers_router
+from callcenter.lines.callers.service import CallerListService
+from callcenter.lines.notices.api import router as notices_router
+from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
@@ -64,6 +70,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     switch = SwitchService(database, clock, settings.node)
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock)
+    callers = CallerListService(database, clock, region=settings.phone_region)
     studio = StudioService(database, flows, library, clock)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
@@ -74,9 +81,14 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        messages_router(
+            MessageService(database, CaseService(database, clock), recordings, clock), guard
+        ),
         flows_router(flows, guard),
+        lines_router(LineService(database, switch, library), guard),
+        callers_router(callers, guard),
+        notices_router(NoticeService(database, library, clock), guard),
         studio_router(studio, flows, guard, clock),
-        lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),

@@ -16,7 +16,9 @@ from callcenter.asterisk.install import Installation
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
+from callcenter.lines.notices.seed import seed_defaults as seed_notice
 from callcenter.lines.seed import seed_defaults as seed_line
+from callcenter.lines.service import LineService
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.files import put_whole
@@ -26,6 +28,7 @@ from callcenter.platform.settings import Settings
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
 from callcenter.schedules.seed import seed_schedules
+from callcenter.switch.service import SwitchService
 
 
 def prepare_folders(settings: Settings) -> None:
@@ -59,6 +62,7 @@ async def prepare_database(
             await seed_schedules(connection, system_clock)
             await seed_agents(connection, system_clock, phones.secret_for)
             await seed_flow(connection, system_clock)
+            await seed_notice(connection, system_clock)
             await seed_line(connection)
         phones.save()
         access = AccessService(database, system_clock, settings.token_ttl)
@@ -67,7 +71,9 @@ async def prepare_database(
         new = await asyncio.to_thread(deploy_shipped, settings.prompts_directory)
         library = prompt_library(settings, installation)
         flows = FlowService(database, library, system_clock)
-        spoken = await flows.render_active()
+        switch = SwitchService(database, system_clock, settings.node)
+        lines = LineService(database, switch, library)
+        spoken = await flows.render_active() + await lines.render_all()
         if new or spoken:
             say(f"{new} shipped prompts, {spoken} texts spoken by espeak-ng")
         return first

@@ -57,6 +57,9 @@ _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
 #: What led to a node: a key, `t` silence, `i` a key the menu does not have, `r` gone on.
 _PRESSED: Final = re.compile(r"[0-9A-D*#tir]{1,40}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
+#: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
+_ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
+_HIGHEST_PRIORITY: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,7 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 version=_whole(extra, "version"),
                 node_type=_text(extra, "type", _WORD),
                 language=language,
+                about=_text(extra, "about", _ABOUT),
             )
         case dialplan.JournalEvent.EXIT:
             return ev.FlowLeft(
@@ -236,7 +240,13 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             queue = _text(extra, "queue", _QUEUE)
             if not queue:
                 raise BrokenRule("queue is empty")
-            return ev.QueueEntered(**common, queue=queue, why=_text(extra, "why", _WORD))
+            priority = _whole(extra, "priority") or 0
+            return ev.QueueEntered(
+                **common,
+                queue=queue,
+                why=_text(extra, "why", _WORD),
+                priority=priority if 1 <= priority <= _HIGHEST_PRIORITY else None,
+            )
         case dialplan.JournalEvent.QUEUE_EXIT:
             return ev.QueueLeft(
                 **common,
@@ -248,7 +258,16 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:
-            return ev.MessageBegan(**common, name=_recording_name(extra))
+            return ev.MessageBegan(
+                **common, name=_recording_name(extra), reason=_text(extra, "reason", _WORD)
+            )
+        case dialplan.JournalEvent.VOICEMAIL_END:
+            failed = _text(extra, "status", _WORD) == dialplan.RecordStatus.ERROR
+            return ev.MessageEnded(
+                **common,
+                name=_recording_name(extra),
+                length_ms=None if failed else _whole(extra, "ms"),
+            )
         case _:
             return Ignored(row["eventtype"])
 

@@ -50,6 +50,10 @@ calls = Table(
     Column("ivr_version", Integer),
     Column("ivr_path", JSONB, nullable=False, server_default="[]"),
     Column("merged_into", ForeignKey("calls.call_id")),
+    Column("recording_notice", Text),
+    Column("recording_notice_version", Integer),
+    Column("priority", Integer),
+    Column("priority_entry", BigInteger),  # of listed_callers
     # Not unique: Asterisk's uniqueids can repeat after a restart, our UUID is the identity.
     Index("ix_calls_node_uniqueid", "node", "uniqueid"),
     Index("ix_calls_started_at", text("started_at DESC"), "call_id"),

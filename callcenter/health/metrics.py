@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls
 from callcenter.cases.tables import cases
+from callcenter.channels.messages.tables import messages
 from callcenter.health.checks import SILENCE
 from callcenter.health.report import NodeReport
 from callcenter.lines.tables import lines
@@ -63,6 +64,7 @@ class Figures:
     cases_closed: int = 0
     recordings: list[tuple[str, int]] = field(default_factory=list)
     oldest_unfinished: datetime | None = None
+    messages: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, overdue
     nodes: dict[str, NodeReport] = field(default_factory=dict)
     calendar_years_missing: int = 0
 
@@ -145,6 +147,12 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             .group_by(recordings.c.state)
         ),
     )
+    of_messages = await _rows(
+        connection,
+        select(messages.c.state, func.count(), func.count().filter(messages.c.due_at < now))
+        .where(messages.c.done_at.is_(None))
+        .group_by(messages.c.state),
+    )
     nodes = await _rows(connection, select(node_status))
     missing = await missing_years(connection, years_needed(now))
     return Figures(
@@ -157,6 +165,7 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         oldest_unfinished=min(
             (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
         ),
+        messages=[(row[0], row[1], row[2]) for row in of_messages],
         nodes={
             row.node: NodeReport(row.heartbeat_at, row.report)
             for row in nodes
@@ -215,6 +224,17 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_work_calendar_years_missing",
         "Years the work calendar needs now and has no data for; more than 0: an alarm",
         value=figures.calendar_years_missing,
+    )
+    yield _gauge(
+        "messages",
+        "Messages to be worked off",
+        ["state"],
+        [((state,), count) for state, count, _ in figures.messages],
+    )
+    yield GaugeMetricFamily(
+        "callcenter_messages_overdue",
+        "Messages to be worked off whose deadline is past",
+        value=sum(overdue for _, _, overdue in figures.messages),
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily

@@ -14,6 +14,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.tables import ivr_flows, ivr_references
+from callcenter.lines.tables import lines
 from callcenter.schedules.model import Schedule, ScheduleEdit, parse_schedule
 from callcenter.schedules.tables import schedules, work_calendar_days, work_calendar_years
 from callcenter.schedules.work_calendar import DayKind, NamedDay, WorkCalendar
@@ -185,7 +186,7 @@ async def remove_schedule(connection: AsyncConnection, name: str) -> None:
 
 
 async def users_of_schedule(connection: AsyncConnection, name: str) -> list[str]:
-    """Who uses it: drafts and active versions of flows, in words, in order."""
+    """Who uses it: drafts and active versions of flows, lines; in words, in order."""
     rows = await connection.execute(
         select(ivr_references.c.flow, ivr_references.c.version)
         .join(ivr_flows, ivr_flows.c.name == ivr_references.c.flow)
@@ -202,8 +203,10 @@ async def users_of_schedule(connection: AsyncConnection, name: str) -> list[str]
     users = [
         f"flow {row.flow} ({f'version {row.version}' if row.version else 'draft'})" for row in rows
     ]
-    # Lines, once they have a schedule (migration 0009): `line 12345` for each `lines.schedule`.
-    return users
+    numbers = await connection.scalars(
+        select(lines.c.number).where(lines.c.schedule == name).order_by(lines.c.number)
+    )
+    return [*users, *(f"line {number}" for number in numbers)]
 
 
 def _schedule(name: str, title: str, definition: Mapping[str, Any]) -> Schedule:

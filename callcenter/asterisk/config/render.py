@@ -14,6 +14,8 @@ from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_que
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
 AMI_USER = "callcenter"
+#: Where a line of mode `fax` leads; a context of dialplan/ as soon as faxes come in.
+FAX_IN = "cc-fax-in"
 
 
 def render(config: SwitchConfig) -> dict[str, str]:
@@ -162,7 +164,7 @@ def _globals(config: SwitchConfig) -> str:
 def _lines(config: SwitchConfig) -> str:
     """The only doors of the trunk. Literal numbers, so no caller's text becomes a value here."""
     head = (
-        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound.\n"
+        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound; a fax line: cc-fax-in.\n"
         "; A number that is not here gets 404.\n"
         f"[{Context.FROM_TRUNK}]\n"
     )
@@ -171,7 +173,7 @@ def _lines(config: SwitchConfig) -> str:
         f" same = n,Set({Variable.LINE_MODE}={line.mode})\n"
         f" same = n,Set({Variable.LANGUAGE}={line.language})\n"
         f" same = n,Set({Variable.LINE_QUEUE}={line.queue or config.default_queue})\n"
-        f" same = n,Goto({Context.INBOUND},s,1)\n"
+        f" same = n,Goto({FAX_IN if line.mode == 'fax' else Context.INBOUND},s,1)\n"
         for line in config.lines
     )
     return GENERATED + head + "".join(extens) + _contact(config)
