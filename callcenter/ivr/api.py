@@ -65,7 +65,9 @@ class FlowView(Schema):
 
 
 class FindingView(Schema):
-    """Something that is wrong with a flow; `node` is null where it concerns the whole."""
+    """Something about a flow; `node` is null where it concerns the whole. Errors block publishing,
+    `info` is a figure or a remark.
+    """
 
     severity: Severity
     code: Code
@@ -73,10 +75,22 @@ class FindingView(Schema):
     message: str
 
 
+class SecondsView(Schema):
+    """Seconds until a call is a person's: by the best keys (menus heard out), by silence, and at
+    most, with all that can be heard once. Null: nobody gets to a person so.
+    """
+
+    shortest: float | None
+    by_silence: float | None
+    longest: float | None
+
+
 class Findings(Schema):
-    """All of them; empty for a sound flow."""
+    """All of them, in the order of the document."""
 
     findings: list[FindingView]
+    seconds: SecondsView
+    checked_at: datetime
 
 
 class Publication(Schema):
@@ -222,7 +236,7 @@ def router(service: FlowService, guard: Guard) -> APIRouter:
     @routes.post("/{name}/draft/check")
     async def check_draft(name: FlowName, _who: Principal = Depends(guard.agent)) -> Findings:
         found = await service.check_draft(name)
-        return Findings(findings=[FindingView.model_validate(finding) for finding in found])
+        return Findings.model_validate(found)
 
     @routes.post("/{name}/versions", status_code=201)
     async def publish(

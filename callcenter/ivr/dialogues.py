@@ -268,9 +268,8 @@ async def callback(talk: Conversation, here: str, node: ToCallback, key: str) ->
             return refused
         key = pressed
         number = number if pressed == "1" else None
-    else:
-        await talk.read(talk.files(node.say))
-    before: list[Path] = []
+    # Said with the question, not before it: a step costs two round trips at most.
+    before = talk.files(node.say) if talk.call.caller is None else []
     for _ in range(_TRIES):
         if number is None:
             keyed = await _number(talk, here, key, before)

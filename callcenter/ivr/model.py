@@ -2,7 +2,7 @@
 
     {"entry": "hello", "nodes": {"hello": {"type": "say", "say": {"zh": "…"}, "next": "menu"}, …}}
 
-`nodes.py` says what *one* node may look like, this what they make together; `check.py` judges the
+`nodes.py` says what *one* node may look like, this what they make together; `check/` judges the
 graph. A flow read from the database is frozen: calls in progress share it.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -64,15 +65,15 @@ class Resources:
             end,
         )
 
+    def everyone(self) -> list[PlayableArticle]:
+        """Every article, those of the categories too."""
+        return [*self.articles.values(), *chain.from_iterable(self.categories.values())]
+
     def texts(self) -> set[tuple[str, str]]:
         """Every (language, text) of the articles, titles included."""
-        everyone = [
-            *self.articles.values(),
-            *(one for kind in self.categories.values() for one in kind),
-        ]
         return {
             pair
-            for article in everyone
+            for article in self.everyone()
             for pair in (*article.texts.items(), *article.titles.items())
         }
 

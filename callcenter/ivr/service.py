@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
-from callcenter.ivr.check import Finding, Surroundings, check, errors_in
-from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
+from callcenter.ivr.check import Finding, Report, SecondsToPerson, errors_in, examine
+from callcenter.ivr.model import Flow, has_slow_pace, names_outside, parse_flow, texts_of
 from callcenter.ivr.resources import Resources, read_resources
 from callcenter.ivr.store import Activation, FlowRow, VersionRow
+from callcenter.ivr.surroundings import surroundings
 from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -86,6 +90,15 @@ class DraftRead:
     edit_version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check found, and when."""
+
+    findings: Sequence[Finding]
+    seconds: SecondsToPerson
+    checked_at: datetime
+
+
 class FlowService:
     """Use cases of the REST API and of the start of an instance."""
 
@@ -146,10 +159,11 @@ class FlowService:
             await store.remember_references(connection, name, 0, names_outside(flow))
         return DraftRead(definition, version)
 
-    async def check_draft(self, name: str) -> list[Finding]:
+    async def check_draft(self, name: str) -> Checked:
         """Everything that is wrong with the draft. Raises `NoSuchFlow`, `NoDraft`."""
         draft = await self.draft(name)
-        return check(parse_flow(draft.definition), await self._surroundings(name))
+        report = await self._examine(name, parse_flow(draft.definition))
+        return Checked(report.findings, report.seconds, self._clock())
 
     async def publish(self, name: str, *, comment: str, by: str) -> Published:
         """Make the draft a version and lead callers through it from now on.
@@ -221,28 +235,37 @@ class FlowService:
         async with self._database.transaction() as connection:
             flows = [parse_flow(one) for one in await store.active_definitions(connection)]
             resources = await self._resources(connection, flows)
-        texts = {pair for flow in flows for pair in texts_of(flow)}
-        return await self._library.ensure(sorted(texts | resources.texts()))
+        return await self._speak(flows, resources)
 
     async def _make_ready(self, name: str, flow: Flow) -> None:
-        errors = errors_in(check(flow, await self._surroundings(name)))
+        errors = errors_in((await self._examine(name, flow)).findings)
         if errors:
             raise FlowHasErrors(errors)
         async with self._database.transaction() as connection:
             resources = await self._resources(connection, [flow])
-        await self._library.ensure(sorted({*texts_of(flow), *resources.texts()}))
+        await self._speak([flow], resources)
+
+    async def _speak(self, flows: Sequence[Flow], resources: Resources) -> int:
+        """Make the audio of all that these flows say, slow copies too where one of them is slow.
+
+        Pieces and shipped prompts have theirs from the worker.
+        """
+        texts = sorted({*chain.from_iterable(map(texts_of, flows)), *resources.texts()})
+        made = await self._library.ensure(texts)
+        if any(map(has_slow_pace, flows)):
+            paths = [self._library.text(said, language) for language, said in texts]
+            await self._library.ensure_slow(paths)
+        return made
 
     async def _resources(self, connection: AsyncConnection, flows: Sequence[Flow]) -> Resources:
         return await read_resources(connection, flows, at=self._clock(), zone=self._zone)
 
-    async def _surroundings(self, name: str) -> Surroundings:
-        prompts = await self._library.available()
-        async with self._database.transaction() as connection:
-            return Surroundings(
-                queues=await store.queue_names(connection),
-                prompts=prompts,
-                languages=await store.line_languages(connection, name),
-            )
+    async def _examine(self, name: str, flow: Flow) -> Report:
+        around = await surroundings(
+            self._database, self._library, name, flow, at=self._clock(), zone=self._zone
+        )
+        # It keeps the processor busy: the other requests go on meanwhile.
+        return await asyncio.to_thread(examine, flow, around)
 
 
 async def _flow(connection: AsyncConnection, name: str) -> FlowRow:

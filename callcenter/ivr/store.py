@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.tables import (
@@ -19,6 +19,7 @@ from callcenter.ivr.tables import (
 )
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
+from callcenter.schedules.tables import schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +249,92 @@ async def queue_names(connection: AsyncConnection) -> frozenset[str]:
     return frozenset((await connection.scalars(select(queues.c.name))).all())
 
 
-async def line_languages(connection: AsyncConnection, flow: str) -> frozenset[str]:
-    """Languages of the lines that lead their callers through this flow."""
-    wanted = select(lines.c.language).where(lines.c.flow == flow, lines.c.mode == "menu")
+async def line_languages(connection: AsyncConnection, flows: Sequence[str]) -> frozenset[str]:
+    """Languages of the lines that lead their callers to one of these flows."""
+    wanted = select(lines.c.language).where(lines.c.flow.in_(flows), lines.c.mode == "menu")
     return frozenset((await connection.scalars(wanted)).all())
+
+
+async def document_names(connection: AsyncConnection) -> frozenset[str] | None:
+    """Documents that can be faxed."""
+    return None
+
+
+async def schedule_names(connection: AsyncConnection) -> frozenset[str]:
+    return frozenset((await connection.scalars(select(schedules.c.name))).all())
+
+
+async def line_numbers(connection: AsyncConnection) -> frozenset[str]:
+    return frozenset((await connection.scalars(select(lines.c.number))).all())
+
+
+def _running() -> Select[str, str]:
+    """Which flow runs which, in the versions callers hear."""
+    return (
+        select(ivr_references.c.flow.label("flow"), ivr_references.c.name.label("runs"))
+        .join(
+            ivr_flows,
+            and_(
+                ivr_flows.c.name == ivr_references.c.flow,
+                ivr_flows.c.active_version == ivr_references.c.version,
+            ),
+        )
+        .where(ivr_references.c.kind == "flow")
+    )
+
+
+async def flows_that_run(connection: AsyncConnection, name: str, depth: int) -> Mapping[str, int]:
+    """The flows above one, up to `depth` of them deep: each with how far it is at most."""
+    running = _running().subquery()
+    above = (select(running.c.flow, literal(1).label("depth")).where(running.c.runs == name)).cte(
+        "above", recursive=True
+    )
+    above = above.union(
+        select(running.c.flow, above.c.depth + 1)
+        .join(above, running.c.runs == above.c.flow)
+        .where(above.c.depth < depth)
+    )
+    wanted = select(above.c.flow, func.max(above.c.depth)).group_by(above.c.flow)
+    return {flow: int(deep) for flow, deep in await connection.execute(wanted)}
+
+
+async def flows_run_by(
+    connection: AsyncConnection, names: Sequence[str], depth: int
+) -> Mapping[str, tuple[int, int]]:
+    """These flows and all they run, up to `depth` of them deep, as far as they were published:
+    (version callers hear, number of nodes).
+    """
+    if not names:
+        return {}
+    running = _running().subquery()
+    below = (
+        select(ivr_flows.c.name.label("flow"), literal(1).label("depth")).where(
+            ivr_flows.c.name.in_(names)
+        )
+    ).cte("below", recursive=True)
+    below = below.union(
+        select(running.c.runs, below.c.depth + 1)
+        .join(below, running.c.flow == below.c.flow)
+        .where(below.c.depth < depth)
+    )
+    nodes = func.json_object_keys(ivr_versions.c.definition["nodes"]).table_valued("key")
+    wanted = (
+        select(
+            ivr_flows.c.name,
+            ivr_flows.c.active_version,
+            select(func.count()).select_from(nodes).scalar_subquery(),
+        )
+        .join(
+            ivr_versions,
+            and_(
+                ivr_versions.c.flow == ivr_flows.c.name,
+                ivr_versions.c.version == ivr_flows.c.active_version,
+            ),
+        )
+        .where(ivr_flows.c.name.in_(select(below.c.flow)))
+    )
+    rows = await connection.execute(wanted)
+    return {name: (int(version), int(count)) for name, version, count in rows}
 
 
 def _line_rules() -> Select[str, str, int | None, str, str, str]:

@@ -8,10 +8,14 @@ from typing import Any
 from callcenter.ivr.check import Surroundings
 from callcenter.ivr.model import Flow, parse_flow
 from callcenter.ivr.runner import Plan
+from callcenter.testing.whole_flow import DIALOGUE_PROMPTS
 
 AROUND = Surroundings(
     queues=frozenset({"general", "legal"}),
-    prompts={"invalid": frozenset({"zh", "en"}), "only_zh": frozenset({"zh"})},
+    prompts={
+        **dict.fromkeys(DIALOGUE_PROMPTS, frozenset({"zh", "en"})),
+        "only_zh": frozenset({"zh"}),
+    },
 )
 
 
