@@ -45,8 +45,18 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer
-    REASON = "CC_REASON"  #: prompt before the invitation to leave a message, or empty
+    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message
+    REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
+    GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
+    TAKE = "CC_TAKE"  #: how many takes of a message the call has
+    LAST_TAKE = "CC_LAST_TAKE"  #: the number after which no further take is offered
+    MESSAGE = "CC_MESSAGE"  #: name of the take that is recorded: <call id>-message[-<n>]
+    BEGAN = "CC_BEGAN"  #: when the take began, in ms since 1970
+    LENGTH = "CC_LENGTH"  #: how long it became, in ms, without the silence that ended it
+    KEPT = "CC_KEPT"  #: name of the last take that was long enough; empty: none was
+    SHORT = "CC_SHORT"  #: 1 once the caller was told that a take was too short
+    ROUNDS = "CC_ROUNDS"  #: how often the menu behind a take was spoken
+    SAY = "CC_SAY"  #: what that menu speaks next
     RECORDED = "CC_RECORDED"  #: set once MixMonitor runs: from-bridge | from-answer
     AGENT = "CC_AGENT"  #: the agent an agent dialled
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
@@ -94,6 +104,32 @@ class Exit(StrEnum):
     HANGUP = "hangup"
 
 
+class MessageReason(StrEnum):
+    """Values of `CC_REASON`: why the caller is asked to leave a message."""
+
+    CLOSED = "closed"  #: outside hours
+    OVERFLOW = "overflow"  #: waited too long, too many wait, withdrawn by a supervisor
+    NO_AGENTS = "no_agents"  #: no phone is there
+    FAILURE = "failure"  #: the queue could not be entered
+    CHOICE = "choice"  #: the caller would rather; 0 leads to a person then
+
+
+#: A take that is shorter is no message; the dialplan holds the same numbers (tests/contract).
+MESSAGE_SHORTEST_MS: Final = 3000
+MESSAGE_LONGEST_SECONDS: Final = 300
+MESSAGE_SILENCE_SECONDS: Final = 10  #: ends a take
+MESSAGE_TAKES: Final = 3  #: at most, each time the caller comes there
+
+
+class RecordStatus(StrEnum):
+    """What Record() leaves in RECORD_STATUS; a hang-up ends the dialplan before that is told."""
+
+    DTMF = "DTMF"
+    SILENCE = "SILENCE"
+    TIMEOUT = "TIMEOUT"
+    ERROR = "ERROR"
+
+
 class DialplanPrompt(StrEnum):
     """Prompts the dialplan plays by itself: `<CC_PROMPTS>/<language>/<name>.wav`."""
 
@@ -102,6 +138,16 @@ class DialplanPrompt(StrEnum):
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
     RECORDING_NOTICE = "recording_notice"
+    ALL_BUSY = "all_busy"
+    OFFICE_CLOSED = "office_closed"
+    INVALID = "invalid"
+    MESSAGE_MENU = "message_menu"
+    MESSAGE_PERSON = "message_person"
+    MESSAGE_TOO_SHORT = "message_too_short"
+    MESSAGE_STANDS = "message_stands"
+    MESSAGE_LAST = "message_last"
+    MESSAGE_NONE = "message_none"
+    MESSAGE_SAVED = "message_saved"
 
 
 class QueueStatus(StrEnum):
@@ -143,9 +189,12 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    QUEUE = "CC_QUEUE"  #: queue=&why=<flow|failover|direct|transfer>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
-    VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
+    VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
+    #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
+    VOICEMAIL_END = "CC_VOICEMAIL_END"
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

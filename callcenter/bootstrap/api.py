@@ -23,6 +23,8 @@ from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.messages.api import router as messages_router
+from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
@@ -49,6 +51,8 @@ from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.schedules.api import router as schedules_router
+from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads will have a route and a limit of their own.
@@ -77,6 +81,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        messages_router(
+            MessageService(database, CaseService(database, clock), recordings, clock), guard
+        ),
         flows_router(flows, guard),
         lines_router(LineService(database, switch, library), guard),
         callers_router(callers, guard),
@@ -84,6 +91,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)

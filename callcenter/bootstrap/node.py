@@ -29,6 +29,7 @@ from callcenter.calls.consumer import JournalConsumer
 from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
+from callcenter.channels.messages.service import MessageKeeper
 from callcenter.platform.alive import age, show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -59,6 +60,9 @@ class Node:
         self._settings = settings
         self._database = Database(database_url(settings), name="callcenter-node", pool_size=6)
         self._cases = CaseService(self._database, system_clock)
+        self._messages = MessageKeeper(
+            self._cases, system_clock, deadline=settings.message_deadline
+        )
         self._finisher = RecordingFinisher(
             self._database,
             node=settings.node,
@@ -66,6 +70,7 @@ class Node:
             sealed=settings.sealed_recordings,
             merged=settings.merged_recordings,
             clock=system_clock,
+            on_finished=self._messages.settle,
         )
         self._reader = JournalReader(paths_of(settings, installation).journal)
         self._consumer = JournalConsumer(
@@ -139,6 +144,7 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await self._messages.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")

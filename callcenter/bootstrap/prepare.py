@@ -27,6 +27,7 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
+from callcenter.schedules.seed import seed_schedules
 from callcenter.switch.service import SwitchService
 
 
@@ -58,6 +59,7 @@ async def prepare_database(
         phones = PhoneSecrets(settings.secrets_directory / "phones.toml")
         async with database.transaction() as connection:
             await seed_queues(connection)
+            await seed_schedules(connection, system_clock)
             await seed_agents(connection, system_clock, phones.secret_for)
             await seed_flow(connection, system_clock)
             await seed_notice(connection, system_clock)

@@ -184,10 +184,27 @@ class RecordingBegan(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBegan(CallEvent):
-    """CC_VOICEMAIL: the caller is asked to speak after the tone."""
+    """CC_VOICEMAIL: the tone was heard, the take `name` of a message begins.
+
+    `reason` is why the caller was asked for one: closed, overflow, no_agents, failure, choice;
+    empty in journals older than it.
+    """
 
     kind: ClassVar[str] = "message_began"
     name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEnded(CallEvent):
+    """CC_VOICEMAIL_END: the take is over and the caller still there.
+
+    `length_ms` is without the silence that ended it; None where Asterisk could not write.
+    """
+
+    kind: ClassVar[str] = "message_ended"
+    name: str
+    length_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +258,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueLeft,
         RecordingBegan,
         MessageBegan,
+        MessageEnded,
         Reconciled,
         Superseded,
         LegMoved,

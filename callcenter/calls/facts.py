@@ -125,10 +125,14 @@ class RecordingStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLeft(Fact):
-    """The call ended while or after the caller was leaving a message."""
+    """The call ended and leaves a message: `name` is the take that counts by the journal's clock.
+
+    `reason` is why the caller was asked for it: closed, overflow, no_agents, failure, choice.
+    """
 
     kind: ClassVar[str] = "message_left"
     name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

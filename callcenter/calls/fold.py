@@ -25,6 +25,7 @@ from callcenter.calls.model import (
     Leg,
     MissedRing,
     PathStep,
+    Take,
     agent_of,
     led_by,
 )
@@ -61,9 +62,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.LinkedidEnded():
             return _linkedid_over(call, event)
         case ev.MessageBegan():
-            if not call.ended_at:
-                call = replace(call, state=CallState.LEAVING_MESSAGE, message=event.name)
-            return _recording(call, event, "voicemail")
+            return _recording(_speaking(call, event), event, "voicemail")
     if call.ended_at:
         return call, []
     match event:
@@ -93,6 +92,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event.at, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
+        case ev.MessageEnded():
+            return _spoken(call, event), []
         case ev.Transferred():
             fact = fa.CallTransferred(
                 call_id=call.call_id,
@@ -183,6 +184,29 @@ def _recording(
     return replace(call, recordings=(*call.recordings, event.name)), [fact]
 
 
+def _speaking(call: Call, event: ev.MessageBegan) -> Call:
+    """A take begins; the ones before it stay what they are."""
+    if call.ended_at or any(take.name == event.name for take in call.takes):
+        return call
+    # Journals older than the reason: only a queue that gave up, or the flow, led there.
+    reason = event.reason or ("overflow" if call.left_queue else "choice")
+    take = Take(event.name, reason, event.at)
+    return replace(call, state=CallState.LEAVING_MESSAGE, takes=(*call.takes, take))
+
+
+def _spoken(call: Call, event: ev.MessageEnded) -> Call:
+    length = None if event.length_ms is None else timedelta(milliseconds=event.length_ms)
+    return _end_take(call, event.name, length)
+
+
+def _end_take(call: Call, name: str, length: timedelta | None) -> Call:
+    takes = tuple(
+        replace(take, length=length, over=True) if take.name == name and not take.over else take
+        for take in call.takes
+    )
+    return replace(call, takes=takes)
+
+
 def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     key, why = led_by(event.pressed)
     if call.state is CallState.RINGING:
@@ -268,6 +292,8 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.
     if call.agent_answered_at is None:
         call = replace(call, agent_answered_at=event.at, agent=leg.agent, state=CallState.TALKING)
+    # Who talks to a person after all has left nothing to be worked off; the takes stay recordings.
+    call = replace(call, takes=())
     return call, [fa.AgentAnswered(call_id=call.call_id, at=event.at, agent=leg.agent)]
 
 
@@ -355,6 +381,11 @@ def _end(
         for leg in call.legs:
             if leg.ended_at is None:
                 call = _with_leg(call, replace(leg, ended_at=max(ended_at, leg.started_at)))
+    for take in call.takes:
+        # A hang-up ends a take too. Whether a call that broke off was silent only the file knows.
+        if not take.over:
+            length = None if reconciled else max(ended_at - take.began_at, timedelta())
+            call = _end_take(call, take.name, length)
     disposition = _disposition(call, by, interrupted=reconciled)
     call = replace(
         call,
@@ -365,7 +396,10 @@ def _end(
     )
     facts: list[Fact] = []
     if call.message:
-        facts.append(fa.MessageLeft(call_id=call.call_id, at=ended_at, name=call.message))
+        left = call.message
+        facts.append(
+            fa.MessageLeft(call_id=call.call_id, at=ended_at, name=left.name, reason=left.reason)
+        )
     facts.append(
         fa.CallEnded(
             call_id=call.call_id,
@@ -394,4 +428,5 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         return Disposition.CALLBACK_REQUESTED
     if call.self_served:
         return Disposition.SELF_SERVED
-    return Disposition.ABANDONED if by == "caller" else Disposition.FAILED
+    # Who said nothing after the tone had nothing for us, also where we hung up at last.
+    return Disposition.ABANDONED if by == "caller" or call.takes else Disposition.FAILED

@@ -258,7 +258,16 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:
-            return ev.MessageBegan(**common, name=_recording_name(extra))
+            return ev.MessageBegan(
+                **common, name=_recording_name(extra), reason=_text(extra, "reason", _WORD)
+            )
+        case dialplan.JournalEvent.VOICEMAIL_END:
+            failed = _text(extra, "status", _WORD) == dialplan.RecordStatus.ERROR
+            return ev.MessageEnded(
+                **common,
+                name=_recording_name(extra),
+                length_ms=None if failed else _whole(extra, "ms"),
+            )
         case _:
             return Ignored(row["eventtype"])
 

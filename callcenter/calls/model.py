@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -51,6 +51,9 @@ class DoorStep(StrEnum):
 
 #: Flow nodes after which a caller who leaves has been served by the machine.
 SELF_SERVICE_NODES: Final = frozenset({"article", "case_status", "self_service"})
+
+#: A shorter take is no message: the caller was told so, or hung up before saying anything.
+SHORTEST_MESSAGE: Final = timedelta(seconds=3)
 
 #: `PJSIP/1001-0000002a`: endpoints that are a number are agents (DESIGN.md §5), the trunk's is not.
 _AGENT_CHANNEL: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})-[0-9a-f]{8}")
@@ -127,6 +130,22 @@ class MissedRing:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """One attempt at a message. `length` is None while it lasts, and when nobody can tell (Asterisk
+    died, or could not write): then the file decides."""
+
+    name: str
+    reason: str
+    began_at: datetime
+    length: timedelta | None = None
+    over: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.length is None or self.length >= SHORTEST_MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Everything that is true about one call. `call_id` is ours; linkedid and uniqueid are
     Asterisk's and may change or repeat. Fields after `priority_entry` serve the fold only."""
@@ -171,7 +190,7 @@ class Call:
     #: Was told at the door that the number is blocked, and pressed no emergency key since.
     refused: bool = False
     left_queue: bool = False
-    message: str | None = None
+    takes: tuple[Take, ...] = ()
     wants_callback: bool = False
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
     other_answered: bool = False  #: there
@@ -184,6 +203,11 @@ class Call:
     def is_settled(self) -> bool:
         """Nothing more is to come: the call and all its legs are over."""
         return self.ended_at is not None and all(leg.ended_at for leg in self.legs)
+
+    @property
+    def message(self) -> Take | None:
+        """The take that counts: the last that is long enough, whatever was begun after it."""
+        return next((take for take in reversed(self.takes) if take.counts), None)
 
     def leg(self, uniqueid: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)

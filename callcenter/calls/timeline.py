@@ -46,6 +46,7 @@ _WHY: Final = {
     "failover": "because our flow did not answer",
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
+    "message": "in place of a message",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",
@@ -125,7 +126,7 @@ def _words(fact: Fact) -> str:
                 return "The caller was asked to leave a message."
             return "Recording was switched on for the conversation."
         case fa.MessageLeft():
-            return "The caller's message ended."
+            return "The caller's message is kept."
         case fa.CallEnded():
             end = _ENDS.get(fact.disposition, f"The call ended: {fact.disposition}")
             if fact.reconciled:

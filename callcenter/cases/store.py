@@ -48,6 +48,7 @@ def _case(row: Row[Any]) -> Case:
         opened_by=row.opened_by,
         closed_at=row.closed_at,
         version=row.version,
+        due_at=row.due_at,
     )
 
 
@@ -125,6 +126,7 @@ async def save_case(connection: AsyncConnection, case: Case, event: CaseEvent) -
             state=case.state,
             closed_at=case.closed_at,
             version=case.version,
+            due_at=case.due_at,
         )
     )
     await add_event(connection, case.number, event)

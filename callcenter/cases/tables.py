@@ -34,6 +34,7 @@ cases = Table(
     Column("opened_by", Text, nullable=False),
     Column("closed_at", Moment),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("due_at", Moment),  # when somebody must have dealt with it, None: nothing was promised
     Index("ix_cases_opened_at", text("opened_at DESC"), "case_number"),
     Index("ix_cases_unclosed", "state", postgresql_where=text("state <> 'closed'")),
     Index("ix_cases_closed_at", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),

@@ -1,3 +1,5 @@
 """Messages and faxes, in and out."""
 
 from __future__ import annotations
+
+import callcenter.channels.messages.tables  # noqa: F401 - for `callcenter.tables`

@@ -19,12 +19,12 @@ class EnterQueue:
 
 @dataclass(frozen=True, slots=True)
 class LeaveMessage:
-    """To the voice mailbox. `why`: `choice`, `closed` or `overflow`; `greeted`: the flow has said
-    its own greeting, the beep may follow at once.
+    """To the voice mailbox. `why`: `choice`, `closed` or `overflow`; `greeting`: the prompt (its
+    file's name) in place of the usual greeting.
     """
 
     why: str = "choice"
-    greeted: bool = False
+    greeting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
 from callcenter.ivr.conversation import Plan
-from callcenter.ivr.library import EMPTY, Library
+from callcenter.ivr.library import Library
 from callcenter.ivr.model import Flow, parse_flow
+from callcenter.ivr.resources import Resources, parse_resources, read_resources
 from callcenter.ivr.store import LineRule
 from callcenter.platform.db import Database
 from callcenter.platform.deadline import at_most
@@ -54,7 +56,17 @@ class Known:
     rules: Mapping[str, LineRule] = field(default_factory=dict)
     flows: Mapping[tuple[str, int], Flow] = field(default_factory=dict)
     active: Mapping[str, int] = field(default_factory=dict)  # flow → active version
-    library: Library = EMPTY
+    resources: Resources = field(default_factory=Resources)
+
+    @cached_property
+    def library(self) -> Library:
+        """What any of the flows may use while it runs."""
+        flows = {
+            name: (version, self.flows[name, version])
+            for name, version in self.active.items()
+            if (name, version) in self.flows
+        }
+        return self.resources.library(flows)
 
     def plan(self, line: str) -> Plan | Straight | None:
         """What this line does with its next caller; None for a line nobody knows."""
@@ -136,14 +148,8 @@ class FlowCache:
         found = await store.definitions_of(connection, missing)
         flows = {key: flow for key, flow in before.items() if key in wanted}
         flows |= {key: parse_flow(definition) for key, definition in found.items()}
-        library = Library(
-            flows={
-                name: (version, flows[name, version])
-                for name, version in active.items()
-                if (name, version) in flows
-            },
-        )
-        return Known(stamp, {rule.number: rule for rule in rules}, flows, active, library)
+        resources = await read_resources(connection, flows.values())
+        return Known(stamp, {rule.number: rule for rule in rules}, flows, active, resources)
 
     async def follow(self) -> None:
         """Keep up with the news, for ever. To be supervised."""
@@ -159,6 +165,7 @@ class FlowCache:
             "stamp": known.stamp,
             "lines": [asdict(known.rules[number]) for number in sorted(known.rules)],
             "active": known.active,
+            "resources": known.resources.as_json(),
             "versions": [
                 {"flow": flow, "version": version, "definition": definition.as_json()}
                 for (flow, version), definition in sorted(known.flows.items())
@@ -185,20 +192,14 @@ class FlowCache:
                 (entry["flow"], entry["version"]): parse_flow(entry["definition"])
                 for entry in state["versions"]
             }
+            resources = parse_resources(state["resources"])
         except FileNotFoundError:
             return False
         except (OSError, ValueError, TypeError, KeyError, AttributeError, HotlineError) as exc:
             log.warning("cannot use %s: %s", self._file, type(exc).__name__)
             return False
-        library = Library(
-            flows={
-                name: (version, flows[name, version])
-                for name, version in active.items()
-                if (name, version) in flows
-            },
-        )
         # Stamp 0 is nobody's: the first call reads anew.
-        self._known = Known(0, {rule.number: rule for rule in rules}, flows, active, library)
+        self._known = Known(0, {rule.number: rule for rule in rules}, flows, active, resources)
         return True
 
 

@@ -1,23 +1,68 @@
-"""What flows use beside their own nodes, read from the rooms it belongs to."""
+"""What flows use beside their own nodes, read from the rooms it belongs to.
+
+Plain data that can lie on disk (`Resources.as_json`): a process started while the database is away
+still knows hours and answers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
-from callcenter.ivr.library import Library
-from callcenter.ivr.model import Flow, parse_flow
+from callcenter.ivr.library import Hours, Library, OpenState
+from callcenter.ivr.model import Flow, names_outside, parse_flow
+from callcenter.schedules.hours import state_at
+from callcenter.schedules.model import Schedule, parse_schedule
+from callcenter.schedules.store import schedules_by_name, work_calendar
+from callcenter.schedules.work_calendar import WorkCalendar, parse_calendar
+
+#: A call asks only whether it is open now.
+_NOT_AHEAD = timedelta(0)
 
 
-async def read_library(
-    connection: AsyncConnection,
-    flows: Mapping[str, tuple[int, Flow]],
-    *others: Flow,
-) -> Library:
-    """What `flows` (the active ones, by name) and `others` use."""
-    return Library(flows=flows)
+@dataclass(frozen=True)
+class Resources:
+    """What the rooms had at one moment."""
+
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar({}, frozenset()))
+
+    def library(self, flows: Mapping[str, tuple[int, Flow]]) -> Library:
+        """What a flow may use while it runs."""
+        hours = {name: _hours(one, self.calendar) for name, one in self.schedules.items()}
+        return Library(flows=flows, hours=hours)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schedules": [schedule.as_json() for schedule in self.schedules.values()],
+            "calendar": self.calendar.as_json(),
+        }
+
+
+def parse_resources(document: Mapping[str, Any]) -> Resources:
+    """What `as_json` gave. Raises KeyError, TypeError, `HotlineError` for anything else."""
+    schedules = [parse_schedule(one) for one in document["schedules"]]
+    return Resources(
+        schedules={one.name: one for one in schedules},
+        calendar=parse_calendar(document["calendar"]),
+    )
+
+
+async def read_resources(connection: AsyncConnection, flows: Iterable[Flow]) -> Resources:
+    """What these flows name, as it is now."""
+    names: dict[str, set[str]] = {}
+    for flow in flows:
+        for kind, name in names_outside(flow):
+            names.setdefault(kind, set()).add(name)
+    return Resources(
+        schedules=await schedules_by_name(connection, names.get("schedule", ())),
+        calendar=await work_calendar(connection),
+    )
 
 
 async def active_flows(connection: AsyncConnection) -> Mapping[str, tuple[int, Flow]]:
@@ -25,3 +70,11 @@ async def active_flows(connection: AsyncConnection) -> Mapping[str, tuple[int, F
     active = await store.active_versions(connection)
     found = await store.definitions_of(connection, sorted(active.items()))
     return {flow: (version, parse_flow(found[flow, version])) for flow, version in active.items()}
+
+
+def _hours(schedule: Schedule, calendar: WorkCalendar) -> Hours:
+    def state(at: datetime) -> OpenState:
+        found = state_at(schedule, calendar, at, ahead=_NOT_AHEAD)
+        return OpenState(found.open, found.holiday)
+
+    return state

@@ -208,10 +208,12 @@ class _Run:
                 await talk.read(talk.files(node.say))
                 return EnterQueue(node.queue, priority=node.priority)
             case ToVoicemail():
-                await talk.read(talk.files(node.say))
+                # The mailbox itself says the last part: it does so even when we die now.
+                *before, greeting = talk.files(node.say) or [Path()]
+                await talk.read(before)
                 if talk.ahead == "0":
                     return Go(PERSON, "0")
-                return LeaveMessage(node.reason, greeted=node.say is not None)
+                return LeaveMessage(node.reason, greeting.stem)
             case ToNumber():
                 await talk.read(talk.files(node.say))
                 if talk.ahead == "0":

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, insert, or_, select, text, true, update
+from sqlalchemy import RowMapping, and_, delete, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.door import ClosedTo
@@ -19,6 +19,7 @@ from callcenter.lines.model import Line, LineEdit, Mode, Said
 from callcenter.lines.notices.tables import recording_notice_versions as notice_versions
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
+from callcenter.schedules.tables import schedules
 
 
 def said_of(value: Mapping[str, str] | None) -> Said | None:
@@ -118,11 +119,9 @@ async def flow_exists(connection: AsyncConnection, name: str) -> bool:
 
 
 async def schedule_exists(connection: AsyncConnection, name: str) -> bool:
-    if await connection.scalar(text("SELECT to_regclass('schedules')")) is None:
-        return False  # migration 0004 has not come yet
-    found = await connection.scalar(
-        text("SELECT name FROM schedules WHERE name = :name"), {"name": name}
-    )
+    """Whether it is there, and will be until the end of the transaction."""
+    wanted = select(schedules.c.name).where(schedules.c.name == name)
+    found = await connection.scalar(wanted.with_for_update(read=True, key_share=True))
     return found is not None
 
 

@@ -18,7 +18,7 @@ lines = Table(
     Column("mode", Text, nullable=False, server_default="menu"),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("in_force_version", Integer),  # the version the next caller meets
-    Column("schedule", Text),
+    Column("schedule", ForeignKey("schedules.name")),
     Column("closed_to", Text, nullable=False, server_default="voicemail"),
     Column("closed_say", JSONB(none_as_null=True)),
     Column("welcome", JSONB(none_as_null=True)),

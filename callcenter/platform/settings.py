@@ -120,6 +120,10 @@ class Settings(BaseSettings):
         timedelta(minutes=10),
         description="Longest wait in a queue; then the caller may leave word.",
     )
+    message_deadline: timedelta = Field(
+        timedelta(hours=24),
+        description="A message must have been worked off by then (GB/T 33358: 24 hours).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )
@@ -140,7 +144,7 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", mode="before")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):

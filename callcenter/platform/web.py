@@ -176,7 +176,7 @@ def install_problem_handlers(app: FastAPI) -> None:
                 # The first part says where the field stood: body, query, path, header.
                 field=_sendable(".".join(str(part) for part in error["loc"][1:]))
                 or str(error["loc"][0]),
-                rule=_sendable(error["msg"]),
+                rule=_sendable(error["msg"].removeprefix("Value error, ")),
             )
             for error in exc.errors()
         ]

@@ -195,7 +195,10 @@ def _exit_variables(exit: FlowExit) -> tuple[Exit, dict[Variable, str]]:
                 variables[Variable.PRIORITY] = str(exit.priority)
             return Exit.QUEUE, variables
         case LeaveMessage():
-            return Exit.VOICEMAIL, {}
+            variables = {Variable.REASON: exit.why}
+            if exit.greeting:
+                variables[Variable.GREETING] = exit.greeting
+            return Exit.VOICEMAIL, variables
         case SendFax():
             return Exit.FAX, {Variable.FAX: str(exit.order)}
         case Transfer():

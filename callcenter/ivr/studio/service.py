@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.conversation import Plan
 from callcenter.ivr.model import Flow, parse_flow
-from callcenter.ivr.resources import active_flows, read_library
+from callcenter.ivr.resources import active_flows, read_resources
 from callcenter.ivr.service import FlowService, NoSuchVersion
 from callcenter.ivr.store import definitions_of
 from callcenter.ivr.studio import store
@@ -169,7 +169,9 @@ class StudioService:
     ) -> tuple[Plan, str]:
         at_line = await store.where_a_person_is(connection, name)
         number, queue, language = at_line or ("", await store.default_queue(connection), "zh")
-        library = await read_library(connection, await active_flows(connection), flow)
+        flows = await active_flows(connection)
+        used = [one for _, one in flows.values()]
+        library = (await read_resources(connection, [*used, flow])).library(flows)
         version = DRAFT if which == "draft" else which
         return Plan(name, version, flow, queue, language, library), number
 

@@ -22,6 +22,7 @@ from callcenter.lines.notices.store import add_version
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
+from callcenter.schedules.seed import seed_schedules
 from callcenter.testing.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.integration
@@ -36,6 +37,7 @@ async def connection(database: Database) -> AsyncConnection:
         await seed_queues(connection)
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
+        await seed_schedules(connection, FixedClock())
         await seed_line(connection)
         yield connection  # type: ignore[misc]
 
@@ -148,6 +150,7 @@ async def hotline(database: Database) -> Database:
         await seed_queues(connection)
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
+        await seed_schedules(connection, FixedClock())
         await seed_line(connection)
         edit = LineEdit(
             "x", "main", "general", "zh", schedule="office", recording_notice="recording"

@@ -30,6 +30,8 @@ from callcenter.platform.web import install_problem_handlers
 from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
+from callcenter.schedules.seed import seed_schedules
+from callcenter.schedules.store import users_of_schedule
 from callcenter.switch.service import SwitchService
 from callcenter.testing.fixed_clock import FixedClock
 from callcenter.testing.tone_speech import ToneSpeech
@@ -315,12 +317,11 @@ async def test_a_notice_must_be_said_in_the_line_s_language(desk: Desk) -> None:
 
 async def test_a_line_has_a_schedule_that_is_there(desk: Desk) -> None:
     async with desk.database.transaction() as connection:
-        if await connection.scalar(text("SELECT to_regclass('schedules')")) is None:
-            # Until the schedule room's migration is merged.
-            await connection.execute(text("CREATE TABLE schedules (name text PRIMARY KEY)"))
-            await connection.execute(text("INSERT INTO schedules VALUES ('office')"))
+        await seed_schedules(connection, FixedClock())
     changed = await desk("PUT", "/12345", json=LINE | {"schedule": "office"}, headers=ANY)
     assert (changed.status_code, changed.json()["schedule"]) == (202, "office")
+    async with desk.database.transaction() as connection:
+        assert await users_of_schedule(connection, "office") == ["line 12345"]
     refused = await desk("PUT", "/12345", json=LINE | {"schedule": "night"}, headers=ANY)
     assert [e["field"] for e in refused.json()["errors"]] == ["schedule"]
 

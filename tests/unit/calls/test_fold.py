@@ -383,3 +383,86 @@ def test_the_priority_is_the_one_the_caller_waited_with() -> None:
     assert call_row(call)["priority"] == 10
     again, _ = fold(journal("abandoned_in_queue"))
     assert again.priority is None
+
+
+AGAIN = "message_recorded_again"
+
+
+def message(events: list[CallEvent]) -> fa.MessageLeft | None:
+    return next((f for f in fold(events)[1] if isinstance(f, fa.MessageLeft)), None)
+
+
+def with_length(events: list[CallEvent], lengths: list[int | None]) -> list[CallEvent]:
+    left = iter(lengths)
+    return [
+        replace(e, length_ms=next(left)) if isinstance(e, ev.MessageEnded) else e for e in events
+    ]
+
+
+def test_a_hang_up_during_a_new_take_keeps_the_last_complete_one() -> None:
+    call, facts = fold(journal(AGAIN))
+    assert call.disposition is Disposition.VOICEMAIL
+    names = [f.name for f in facts if isinstance(f, fa.RecordingStarted)][1:]
+    assert names == [f"{call.call_id}-message{n}" for n in ("", "-2", "-3")]
+    left = message(journal(AGAIN))
+    assert left is not None
+    assert (left.name, left.reason) == (names[1], "no_agents")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "counts"),
+    [([5000, 2999], ""), ([5000, 3000], "-2"), ([2999, 2999], None), ([5000, None], "-2")],
+)
+def test_the_last_take_of_three_seconds_counts_and_one_that_could_not_be_written(
+    lengths: list[int | None], counts: str | None
+) -> None:
+    left = message(with_length(journal(AGAIN), lengths))
+    assert (left and left.name.partition("-message")[2]) == counts
+
+
+def test_a_caller_who_said_nothing_left_no_message() -> None:
+    call, _ = fold(with_length(journal(AGAIN), [400, 500]))
+    assert call.disposition is Disposition.OVERFLOWED
+    events = [
+        e
+        for e in with_length(journal(AGAIN), [400, 500])
+        if not isinstance(e, ev.QueueEntered | ev.QueueLeft | ev.AppStarted)
+    ]
+    silent = [replace(e, source="") if isinstance(e, ev.ChannelHungUp) else e for e in events]
+    call, _ = fold(silent)
+    assert (call.disposition, call.hangup_by) == (Disposition.ABANDONED, "system")
+
+
+def test_a_take_that_asterisks_death_broke_off_is_left_to_the_file() -> None:
+    events = journal(AGAIN)
+    began = next(i for i, e in enumerate(events) if isinstance(e, ev.MessageBegan))
+    gone = ev.Reconciled(
+        key=b"r" * 16,
+        at=events[began].at,
+        uniqueid=events[0].uniqueid,
+        linkedid=events[0].linkedid,
+    )
+    left = message([*events[: began + 1], gone])
+    assert left is not None
+    assert left.name.endswith("-message")
+
+
+def test_who_talks_to_a_person_after_all_leaves_nothing_to_be_worked_off() -> None:
+    answered = journal("answered_call")
+    queued = next(i for i, e in enumerate(answered) if isinstance(e, ev.QueueEntered))
+    at = answered[queued].at
+    own = {"uniqueid": answered[0].uniqueid, "linkedid": answered[0].linkedid, "at": at}
+    takes = [
+        ev.MessageBegan(key=b"1" * 16, name="x-message", reason="choice", **own),
+        ev.MessageEnded(key=b"2" * 16, name="x-message", length_ms=9000, **own),
+    ]
+    call, facts = fold([*answered[:queued], *takes, *answered[queued:]])
+    assert call.disposition is Disposition.ANSWERED
+    assert "message_left" not in kinds(facts)
+    assert "x-message" in [f.name for f in facts if isinstance(f, fa.RecordingStarted)]
+
+
+def test_a_message_of_a_journal_older_than_its_reason_has_one() -> None:
+    left = message(journal("no_agent_voicemail"))
+    assert left is not None
+    assert left.reason == "overflow"

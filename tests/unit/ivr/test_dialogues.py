@@ -186,7 +186,7 @@ async def test_hours_decide_and_a_holiday_has_a_way_of_its_own() -> None:
     message = {"type": "voicemail", "say": words("closed"), "reason": "closed"}
     on_holiday = node | {"schedule": "shut", "holiday": "message"}
     done = await run(ScriptedCaller(), on_holiday, message=message)
-    assert done == LeaveMessage("closed", greeted=True)
+    assert done == LeaveMessage("closed", "zh:中closed")
 
 
 async def test_a_schedule_nobody_knows_leads_to_a_person() -> None:
