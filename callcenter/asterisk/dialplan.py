@@ -137,7 +137,6 @@ class DialplanPrompt(StrEnum):
     LEAVE_MESSAGE = "leave_message"
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
-    RECORDING_NOTICE = "recording_notice"
     ALL_BUSY = "all_busy"
     OFFICE_CLOSED = "office_closed"
     INVALID = "invalid"
@@ -148,6 +147,7 @@ class DialplanPrompt(StrEnum):
     MESSAGE_LAST = "message_last"
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
+    RECORDING_NOTICE = "recording_notice"
 
 
 class QueueStatus(StrEnum):

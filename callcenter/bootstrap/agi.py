@@ -20,6 +20,7 @@ from callcenter.ivr.conversation import Around
 from callcenter.ivr.flows import FlowCache
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
+from callcenter.lines.doors import Doors
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -38,6 +39,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
     cache = FlowCache(database, settings.home / "cache" / "flows.json")
     cache.load()
     cases = CaseService(database, system_clock)
+    doors = Doors(database, system_clock, cache.is_open)
     desk = HotlineDesk(database, cases, CaseProgress(database), system_clock, settings.zone)
     seeds = desk.seeds
 
@@ -49,6 +51,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
         cache,
         LibraryVoice(prompt_library(settings, None)),
         open_case,
+        doors=doors,
         around=Around(desk, system_clock),
     )
     server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
@@ -68,6 +71,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
         await run_until_stopped(
             {
                 "follow flows": cache.follow(),
+                "follow doors": doors.follow(),
                 "alive": show_life(settings.run_directory / f"agi-{number}.alive"),
             }
         )

@@ -218,12 +218,19 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
         ivr_flow=call.ivr_flow or event.flow,
         ivr_version=call.ivr_version or event.version,
         language=event.language or call.language,
-        self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
+        self_served=call.self_served or _serves(event),
     )
     call = _at_the_door(call, event)
     return call, [
         fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key, led_by=why)
     ]
+
+
+def _serves(event: ev.FlowNodeEntered) -> bool:
+    """Whether who leaves here has been told something: an answer, or how a case stands."""
+    if event.about:
+        return event.about.startswith(("article/", "case/told", "fax/ordered"))
+    return event.node_type in SELF_SERVICE_NODES
 
 
 def _at_the_door(call: Call, event: ev.FlowNodeEntered) -> Call:

@@ -50,7 +50,8 @@ class DoorStep(StrEnum):
 
 
 #: Flow nodes after which a caller who leaves has been served by the machine.
-SELF_SERVICE_NODES: Final = frozenset({"article", "case_status", "self_service"})
+#: (Those that ask first, as case_status, say by `about` when something was told.)
+SELF_SERVICE_NODES: Final = frozenset({"article", "self_service"})
 
 #: A shorter take is no message: the caller was told so, or hung up before saying anything.
 SHORTEST_MESSAGE: Final = timedelta(seconds=3)

@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -121,6 +121,13 @@ class FlowCache:
             )
         return self._known.plan(line) or Straight(self.default_queue, None, "no_line")
 
+    def is_open(self, schedule: str, at: datetime) -> bool:
+        """Whether a schedule is open; True for one that is not known: nobody is sent away by
+        mistake.
+        """
+        hours = self._known.library.hours.get(schedule)
+        return hours is None or hours(at).is_open
+
     async def _catch_up(self) -> None:
         """Read everything anew unless nothing has changed since."""
         async with self._database.transaction() as connection:
@@ -148,7 +155,8 @@ class FlowCache:
         found = await store.definitions_of(connection, missing)
         flows = {key: flow for key, flow in before.items() if key in wanted}
         flows |= {key: parse_flow(definition) for key, definition in found.items()}
-        resources = await read_resources(connection, flows.values())
+        by_lines = await store.schedules_of_lines(connection)
+        resources = await read_resources(connection, flows.values(), schedules=by_lines)
         return Known(stamp, {rule.number: rule for rule in rules}, flows, active, resources)
 
     async def follow(self) -> None:

@@ -53,14 +53,16 @@ def parse_resources(document: Mapping[str, Any]) -> Resources:
     )
 
 
-async def read_resources(connection: AsyncConnection, flows: Iterable[Flow]) -> Resources:
-    """What these flows name, as it is now."""
-    names: dict[str, set[str]] = {}
+async def read_resources(
+    connection: AsyncConnection, flows: Iterable[Flow], *, schedules: Iterable[str] = ()
+) -> Resources:
+    """What these flows name, and these schedules, as it is now."""
+    names: dict[str, set[str]] = {"schedule": set(schedules)}
     for flow in flows:
         for kind, name in names_outside(flow):
             names.setdefault(kind, set()).add(name)
     return Resources(
-        schedules=await schedules_by_name(connection, names.get("schedule", ())),
+        schedules=await schedules_by_name(connection, names["schedule"]),
         calendar=await work_calendar(connection),
     )
 

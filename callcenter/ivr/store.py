@@ -278,6 +278,12 @@ async def active_versions(connection: AsyncConnection) -> Mapping[str, int]:
     return {row.name: row.active_version for row in await connection.execute(wanted)}
 
 
+async def schedules_of_lines(connection: AsyncConnection) -> frozenset[str]:
+    """The schedules by which lines are open."""
+    wanted = select(lines.c.schedule).where(lines.c.schedule.is_not(None)).distinct()
+    return frozenset((await connection.scalars(wanted)).all())
+
+
 async def remember_references(
     connection: AsyncConnection, flow: str, version: int, names: Iterable[tuple[str, str]]
 ) -> None:

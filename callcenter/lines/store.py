@@ -119,9 +119,7 @@ async def flow_exists(connection: AsyncConnection, name: str) -> bool:
 
 
 async def schedule_exists(connection: AsyncConnection, name: str) -> bool:
-    """Whether it is there, and will be until the end of the transaction."""
-    wanted = select(schedules.c.name).where(schedules.c.name == name)
-    found = await connection.scalar(wanted.with_for_update(read=True, key_share=True))
+    found = await connection.scalar(select(schedules.c.name).where(schedules.c.name == name))
     return found is not None
 
 

@@ -186,7 +186,7 @@ async def remove_schedule(connection: AsyncConnection, name: str) -> None:
 
 
 async def users_of_schedule(connection: AsyncConnection, name: str) -> list[str]:
-    """Who uses it: drafts and active versions of flows, and lines, in words, in order."""
+    """Who uses it: drafts and active versions of flows, lines; in words, in order."""
     rows = await connection.execute(
         select(ivr_references.c.flow, ivr_references.c.version)
         .join(ivr_flows, ivr_flows.c.name == ivr_references.c.flow)
@@ -206,7 +206,7 @@ async def users_of_schedule(connection: AsyncConnection, name: str) -> list[str]
     numbers = await connection.scalars(
         select(lines.c.number).where(lines.c.schedule == name).order_by(lines.c.number)
     )
-    return users + [f"line {number}" for number in numbers]
+    return [*users, *(f"line {number}" for number in numbers)]
 
 
 def _schedule(name: str, title: str, definition: Mapping[str, Any]) -> Schedule:

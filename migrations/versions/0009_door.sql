@@ -90,7 +90,7 @@ CREATE TRIGGER listed_callers_stay BEFORE DELETE ON listed_callers
 -- ----
 ALTER TABLE lines
   DROP CONSTRAINT ck_lines_mode,
-  ADD COLUMN schedule text,
+  ADD COLUMN schedule text CONSTRAINT fk_lines_schedule_schedules REFERENCES schedules (name),
   ADD COLUMN closed_to text NOT NULL DEFAULT 'voicemail',
   ADD COLUMN closed_say jsonb,
   ADD COLUMN welcome jsonb,

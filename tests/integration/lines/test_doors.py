@@ -35,6 +35,7 @@ NUMBER = "+8613800138000"
 async def connection(database: Database) -> AsyncConnection:
     async with database.transaction() as connection:
         await seed_queues(connection)
+        await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
         await seed_schedules(connection, FixedClock())
@@ -148,6 +149,7 @@ async def hotline(database: Database) -> Database:
     """The shipped line with hours and a notice, and a blocked and a prioritised number."""
     async with database.transaction() as connection:
         await seed_queues(connection)
+        await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
         await seed_schedules(connection, FixedClock())

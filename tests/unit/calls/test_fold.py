@@ -326,65 +326,6 @@ def test_a_journal_with_every_record_twice_is_the_same_call(name: str) -> None:
     assert fold(doubled) == fold(events)
 
 
-def at_the_door(*about_nodes: tuple[str, str, str], **left: str) -> Call:
-    """The citizen who hung up in the menu, with these (node, pressed, about) before it."""
-    events = journal("hangup_in_menu")
-    began = next(event for event in events if isinstance(event, ev.CallBegan))
-    same = {"at": began.at, "uniqueid": began.uniqueid, "linkedid": began.linkedid}
-    steps: list[CallEvent] = [
-        ev.FlowNodeEntered(key=bytes([index]) * 16, node=node, pressed=pressed, about=about, **same)
-        for index, (node, pressed, about) in enumerate(about_nodes)
-    ]
-    if left:
-        steps.append(ev.FlowLeft(key=b"l" * 16, next=left["next"], **same))
-    position = events.index(began) + 1
-    call, _ = fold([*events[:position], *steps, *events[position:]])
-    return call
-
-
-def test_a_call_keeps_which_notice_was_played_and_which_entry_put_it_first() -> None:
-    call = at_the_door((".priority", "", "priority/42"), (".notice", "", "notice/recording/3"))
-    assert (call.recording_notice, call.recording_notice_version) == ("recording", 3)
-    assert call.priority_entry == 42
-    row = call_row(call)
-    assert (row["recording_notice"], row["recording_notice_version"]) == ("recording", 3)
-    assert row["ivr_path"][1]["about"] == "notice/recording/3"
-    assert "about" not in row["ivr_path"][-1]
-    assert call.disposition is Disposition.ABANDONED
-
-
-@pytest.mark.parametrize(
-    "about", ["notice/recording/0", "notice/Recording/1", "prompt/recording_notice", "priority/x"]
-)
-def test_what_names_no_notice_and_no_entry_is_kept_in_the_path_only(about: str) -> None:
-    call = at_the_door((".notice", "", about))
-    assert (call.recording_notice, call.recording_notice_version) == (None, None)
-    assert call.priority_entry is None
-    assert call.ivr_path[0].about == about
-
-
-def test_a_blocked_caller_who_pressed_nothing_was_blocked() -> None:
-    assert at_the_door((".blocked", "", "")).disposition is Disposition.BLOCKED
-    assert at_the_door((".blocked", "", ""), next="blocked").disposition is Disposition.BLOCKED
-
-
-def test_the_emergency_key_makes_a_blocked_caller_one_like_any_other() -> None:
-    call = at_the_door((".blocked", "", ""), (".emergency", "0", ""))
-    assert call.disposition is Disposition.ABANDONED
-
-
-def test_the_priority_is_the_one_the_caller_waited_with() -> None:
-    events = [
-        replace(event, priority=10) if isinstance(event, ev.QueueEntered) else event
-        for event in journal("abandoned_in_queue")
-    ]
-    call, _ = fold(events)
-    assert call.priority == 10
-    assert call_row(call)["priority"] == 10
-    again, _ = fold(journal("abandoned_in_queue"))
-    assert again.priority is None
-
-
 AGAIN = "message_recorded_again"
 
 
@@ -466,3 +407,62 @@ def test_a_message_of_a_journal_older_than_its_reason_has_one() -> None:
     left = message(journal("no_agent_voicemail"))
     assert left is not None
     assert left.reason == "overflow"
+
+
+def at_the_door(*about_nodes: tuple[str, str, str], **left: str) -> Call:
+    """The citizen who hung up in the menu, with these (node, pressed, about) before it."""
+    events = journal("hangup_in_menu")
+    began = next(event for event in events if isinstance(event, ev.CallBegan))
+    same = {"at": began.at, "uniqueid": began.uniqueid, "linkedid": began.linkedid}
+    steps: list[CallEvent] = [
+        ev.FlowNodeEntered(key=bytes([index]) * 16, node=node, pressed=pressed, about=about, **same)
+        for index, (node, pressed, about) in enumerate(about_nodes)
+    ]
+    if left:
+        steps.append(ev.FlowLeft(key=b"l" * 16, next=left["next"], **same))
+    position = events.index(began) + 1
+    call, _ = fold([*events[:position], *steps, *events[position:]])
+    return call
+
+
+def test_a_call_keeps_which_notice_was_played_and_which_entry_put_it_first() -> None:
+    call = at_the_door((".priority", "", "priority/42"), (".notice", "", "notice/recording/3"))
+    assert (call.recording_notice, call.recording_notice_version) == ("recording", 3)
+    assert call.priority_entry == 42
+    row = call_row(call)
+    assert (row["recording_notice"], row["recording_notice_version"]) == ("recording", 3)
+    assert row["ivr_path"][1]["about"] == "notice/recording/3"
+    assert "about" not in row["ivr_path"][-1]
+    assert call.disposition is Disposition.ABANDONED
+
+
+@pytest.mark.parametrize(
+    "about", ["notice/recording/0", "notice/Recording/1", "prompt/recording_notice", "priority/x"]
+)
+def test_what_names_no_notice_and_no_entry_is_kept_in_the_path_only(about: str) -> None:
+    call = at_the_door((".notice", "", about))
+    assert (call.recording_notice, call.recording_notice_version) == (None, None)
+    assert call.priority_entry is None
+    assert call.ivr_path[0].about == about
+
+
+def test_a_blocked_caller_who_pressed_nothing_was_blocked() -> None:
+    assert at_the_door((".blocked", "", "")).disposition is Disposition.BLOCKED
+    assert at_the_door((".blocked", "", ""), next="blocked").disposition is Disposition.BLOCKED
+
+
+def test_the_emergency_key_makes_a_blocked_caller_one_like_any_other() -> None:
+    call = at_the_door((".blocked", "", ""), (".emergency", "0", ""))
+    assert call.disposition is Disposition.ABANDONED
+
+
+def test_the_priority_is_the_one_the_caller_waited_with() -> None:
+    events = [
+        replace(event, priority=10) if isinstance(event, ev.QueueEntered) else event
+        for event in journal("abandoned_in_queue")
+    ]
+    call, _ = fold(events)
+    assert call.priority == 10
+    assert call_row(call)["priority"] == 10
+    again, _ = fold(journal("abandoned_in_queue"))
+    assert again.priority is None
