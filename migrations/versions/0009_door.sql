@@ -97,7 +97,6 @@ ALTER TABLE lines
   ADD COLUMN recording_notice text,
   ADD COLUMN emergency_key text NOT NULL DEFAULT '0',
   ADD CONSTRAINT ck_lines_mode CHECK (mode IN ('menu', 'direct', 'fax')),
-  ADD CONSTRAINT fk_lines_schedule_schedules FOREIGN KEY (schedule) REFERENCES schedules,
   ADD CONSTRAINT fk_lines_recording_notice_recording_notices
     FOREIGN KEY (recording_notice) REFERENCES recording_notices,
   ADD CONSTRAINT ck_lines_closed_to CHECK (closed_to IN ('voicemail', 'flow', 'hangup')),

@@ -38,7 +38,6 @@ async def connection(database: Database) -> AsyncConnection:
         await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
-        await seed_schedules(connection, FixedClock())
         await seed_line(connection)
         yield connection  # type: ignore[misc]
 
@@ -152,7 +151,6 @@ async def hotline(database: Database) -> Database:
         await seed_schedules(connection, FixedClock())
         await seed_flow(connection, FixedClock())
         await seed_notice(connection, FixedClock())
-        await seed_schedules(connection, FixedClock())
         await seed_line(connection)
         edit = LineEdit(
             "x", "main", "general", "zh", schedule="office", recording_notice="recording"

@@ -31,6 +31,7 @@ from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
 from callcenter.schedules.seed import seed_schedules
+from callcenter.schedules.store import users_of_schedule
 from callcenter.switch.service import SwitchService
 from callcenter.testing.fixed_clock import FixedClock
 from callcenter.testing.tone_speech import ToneSpeech
