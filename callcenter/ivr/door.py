@@ -146,11 +146,14 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DoorOutcome:
-    """`ahead`: a key pressed while the door spoke, for the first menu."""
+    """`ahead`: a key pressed while the door spoke, for the first menu. `greeting`: what the mailbox
+    says in place of its own greeting (a file, as `exits.LeaveMessage` wants its name).
+    """
 
     way: Way
     ahead: str | None = None
     in_emergency: bool = False
+    greeting: Path | None = None
 
 
 async def at_the_door(
@@ -183,8 +186,8 @@ async def at_the_door(
     if done <= 2:
         await entrance.welcome()
     if not door.is_open and door.closed_to is not ClosedTo.FLOW:
-        await entrance.closed()
-        return DoorOutcome(Way.CLOSED, None, entrance.in_emergency)
+        greeting = await entrance.closed()
+        return DoorOutcome(Way.CLOSED, None, entrance.in_emergency, greeting)
     return DoorOutcome(Way.ENTER, entrance.ahead, entrance.in_emergency)
 
 
@@ -247,12 +250,14 @@ class _Entrance:
         if files:
             self.ahead = await self.call.play(files)
 
-    async def closed(self) -> None:
-        """The line's own word for callers outside its hours."""
+    async def closed(self) -> Path | None:
+        """The line's own word for callers outside its hours: said, or left to the mailbox."""
         await self.entered(DoorStep.CLOSED)
         files = self._files(self.door.closed_say)
-        if files:
-            await self.call.play(files)
+        if self.door.closed_to is ClosedTo.VOICEMAIL:
+            return files[0] if files else None
+        await self.call.play(files)
+        return None
 
     async def entered(self, step: DoorStep, *, key: str = "", about: str = "") -> None:
         await self.call.entered(self._step(step, key=key, about=about))

@@ -105,7 +105,9 @@ class IvrService:
         if met.way is Way.REFUSED:
             return Refuse()
         if met.way is Way.CLOSED:
-            return HangUp() if door.closed_to is ClosedTo.HANGUP else LeaveMessage("closed")
+            if door.closed_to is ClosedTo.HANGUP:
+                return HangUp()
+            return LeaveMessage("closed", met.greeting.stem if met.greeting else "")
         if isinstance(plan, Straight):
             exit: FlowExit = EnterQueue(plan.queue, why=plan.why)
         elif met.ahead == "0":

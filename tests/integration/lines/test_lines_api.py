@@ -31,6 +31,7 @@ from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
 from callcenter.schedules.seed import seed_schedules
+from callcenter.schedules.store import users_of_schedule
 from callcenter.switch.service import SwitchService
 from callcenter.testing.fixed_clock import FixedClock
 from callcenter.testing.tone_speech import ToneSpeech
@@ -319,6 +320,8 @@ async def test_a_line_has_a_schedule_that_is_there(desk: Desk) -> None:
         await seed_schedules(connection, FixedClock())
     changed = await desk("PUT", "/12345", json=LINE | {"schedule": "office"}, headers=ANY)
     assert (changed.status_code, changed.json()["schedule"]) == (202, "office")
+    async with desk.database.transaction() as connection:
+        assert await users_of_schedule(connection, "office") == ["line 12345"]
     refused = await desk("PUT", "/12345", json=LINE | {"schedule": "night"}, headers=ANY)
     assert [e["field"] for e in refused.json()["errors"]] == ["schedule"]
 

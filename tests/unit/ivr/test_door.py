@@ -126,15 +126,24 @@ async def test_who_comes_first_is_noted_by_the_entry_of_the_list() -> None:
     assert caller.path == [PathEntry(".priority", "", "priority/42")]
 
 
-@pytest.mark.parametrize("closed_to", [ClosedTo.VOICEMAIL, ClosedTo.HANGUP])
-async def test_outside_the_hours_the_line_says_so(closed_to: ClosedTo) -> None:
+CLOSED = Door(notice=NOTICE, is_open=False, closed_say={"zh": "下班", "en": "closed"})
+
+
+async def test_outside_the_hours_the_line_says_so_and_that_is_all() -> None:
     caller = ScriptedCaller([Early("1")])
-    door = Door(
-        notice=NOTICE, is_open=False, closed_to=closed_to, closed_say={"zh": "下班", "en": "closed"}
-    )
+    door = replace(CLOSED, closed_to=ClosedTo.HANGUP)
     assert await meet(door, caller) == DoorOutcome(Way.CLOSED)
     assert caller.heard == [Path("zh:录音"), Path("zh:下班")]
     assert [entry.node for entry in caller.path] == [".notice", ".closed"]
+
+
+async def test_outside_the_hours_the_mailbox_greets_with_the_line_s_words() -> None:
+    caller = ScriptedCaller()
+    outcome = await meet(CLOSED, caller)
+    assert outcome == DoorOutcome(Way.CLOSED, greeting=Path("zh:下班"))
+    assert caller.heard == [Path("zh:录音")], "said by the mailbox, once"
+    without = await meet(replace(CLOSED, closed_say=None), caller)
+    assert without == DoorOutcome(Way.CLOSED)
 
 
 async def test_a_flow_that_knows_the_hours_itself_is_entered_at_any_hour() -> None:
@@ -149,6 +158,7 @@ EVERYTHING = Door(
     priority_entry=1,
     notice=NOTICE,
     is_open=False,
+    closed_to=ClosedTo.HANGUP,
     closed_say={"zh": "下班", "en": "closed"},
 )
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp
+from callcenter.ivr.door import Blocked, ClosedTo, Door
+from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse
 from callcenter.ivr.flows import Straight
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.runner import Plan
 from callcenter.ivr.session import CallerHungUp
 from callcenter.testing.sample_flow import VOICE, plan
-from callcenter.testing.scripted_caller import HANG_UP, ScriptedCaller
+from callcenter.testing.scripted_caller import HANG_UP, Early, ScriptedCaller
 
 pytestmark = pytest.mark.unit
 
@@ -141,3 +142,69 @@ async def test_hanging_up_at_any_step_of_the_whole_call_passes_through(step: int
     with pytest.raises(CallerHungUp):
         await service(plan(), Cases()).run(caller)
     assert caller.exit is None
+
+
+class OneDoor:
+    """Stands for the rooms that know the doors."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def door_for(self, line: str, caller: str | None) -> Door:
+        self.asked.append((line, caller))
+        return self.door
+
+
+BLOCKED = Blocked(datetime(2027, 1, 1, tzinfo=UTC), "rings all night")
+
+
+def at_a_door(door: Door, known: Plan | Straight, cases: Cases) -> IvrService:
+    return IvrService(
+        KnownPlan(known),  # type: ignore[arg-type]
+        VOICE,
+        cases.open,
+        doors=OneDoor(door),
+        case_limit=timedelta(milliseconds=20),
+    )
+
+
+async def test_a_blocked_caller_is_refused_without_a_case() -> None:
+    cases, caller = Cases(), ScriptedCaller([None])
+    await at_a_door(Door(blocked=BLOCKED), plan(), cases).run(caller)
+    assert (caller.exit, cases.opened) == (Refuse(), [])
+
+
+@pytest.mark.parametrize(
+    ("closed_to", "said", "exit"),
+    [
+        (ClosedTo.VOICEMAIL, None, LeaveMessage("closed")),
+        (ClosedTo.VOICEMAIL, {"zh": "下班"}, LeaveMessage("closed", "zh:下班")),
+        (ClosedTo.HANGUP, {"zh": "下班"}, HangUp()),
+        (ClosedTo.FLOW, None, HangUp()),  # the flow's own, by key 9
+    ],
+)
+async def test_outside_the_hours_a_line_does_what_it_was_told(
+    closed_to: ClosedTo, said: dict[str, str] | None, exit: FlowExit
+) -> None:
+    door = Door(is_open=False, closed_to=closed_to, closed_say=said)
+    for known in (plan(), Straight("legal", "zh", "direct")):
+        caller = ScriptedCaller(["9"])
+        await at_a_door(door, known, Cases()).run(caller)
+        straight_on = closed_to is ClosedTo.FLOW and isinstance(known, Straight)
+        assert caller.exit == (EnterQueue("legal", "direct") if straight_on else exit)
+
+
+@pytest.mark.parametrize("known", [plan(), Straight("general", "zh", "direct")])
+async def test_who_is_on_the_priority_list_waits_ahead_of_others(known: Plan | Straight) -> None:
+    caller = ScriptedCaller(["0"])
+    door = Door(priority=7, priority_reason="dialysis at home", priority_entry=42)
+    await at_a_door(door, known, Cases()).run(caller)
+    assert isinstance(caller.exit, EnterQueue)
+    assert caller.exit.priority == 7
+
+
+async def test_a_key_pressed_during_the_welcome_is_for_the_first_menu() -> None:
+    caller = ScriptedCaller([Early("9")])
+    await at_a_door(Door(welcome={"zh": "您好"}), plan(), Cases()).run(caller)
+    assert caller.exit == HangUp()
