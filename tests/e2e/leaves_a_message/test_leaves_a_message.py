@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 LONG = timedelta(seconds=30)
 #: The network's record tone (indications.conf).
 BEEP = 950
+#: A second of it, as a trunk sends when nobody speaks.
+A_LAW_SILENCE = b"\xd5" * 8000
 
 
 def pitch(sound: np.ndarray) -> int:
@@ -225,6 +227,24 @@ async def test_who_says_nothing_leaves_no_message(scene: Scene) -> None:
     reply = await scene.hotline.client.get(f"/api/v1/messages/{call['call_id']}")
     assert reply.status_code == 404
     assert (await scene.case_of(call))["due_at"] is None, "the case is of the wait in the queue"
+
+
+async def test_silence_ends_the_take_and_keeps_it(scene: Scene) -> None:
+    async with Handset() as ear, scene.citizen("citizen_handset.xml", keys=ear.keys) as citizen:
+        await to_the_tone(scene, ear)
+        await say(ear, 700, 4)
+        ear.forget()
+        silence = asyncio.create_task(ear.talk(A_LAW_SILENCE))
+        await ear.hears(scene.prompt("message_menu", "zh"), whole=True, within=LONG)
+        await ear.hears(scene.prompt("message_saved", "zh"), within=LONG)
+        result = await citizen.result()
+        silence.cancel()
+    assert result.ok, str(result)
+
+    call = await scene.call(disposition="voicemail", hangup_by="system")
+    message = await message_of(scene, call)
+    assert message["state"] == "new"
+    assert 3500 < message["length_ms"] < 6500, "the silence that ended it is cut off"
 
 
 async def test_by_choice_0_leads_to_a_person_and_the_message_stays(scene: Scene) -> None:
