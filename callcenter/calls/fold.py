@@ -211,9 +211,12 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     key, why = led_by(event.pressed)
     if call.state is CallState.RINGING:
         call = replace(call, state=CallState.IN_MENU)
+    step = PathStep(event.node, key, why, event.at, event.about)
+    if event.flow and event.flow != (call.ivr_flow or event.flow):
+        step = replace(step, flow=event.flow, version=event.version)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at, event.about)),
+        ivr_path=(*call.ivr_path, step),
         # The line's own flow, though it may run others.
         ivr_flow=call.ivr_flow or event.flow,
         ivr_version=call.ivr_version or event.version,

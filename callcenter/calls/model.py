@@ -94,13 +94,16 @@ def led_by(pressed: str) -> tuple[str | None, LedBy]:
 @dataclass(frozen=True, slots=True)
 class PathStep:
     """A node the caller came to; `key` is the key that was pressed before, None for none. `about`
-    names what was heard there beside the flow's own words (`notice/<name>/<version>` …)."""
+    names what was heard there beside the flow's own words (`notice/<name>/<version>` …). `flow` and
+    `version` are those of another flow that the line's own one runs; None: the line's own."""
 
     node: str
     key: str | None
     led_by: LedBy
     at: datetime
     about: str = ""
+    flow: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
