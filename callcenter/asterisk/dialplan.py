@@ -24,6 +24,12 @@ class Context(StrEnum):
     QUEUE = "cc-queue"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
+    FAX = "cc-fax"
+    FAX_IN = "cc-fax-in"
+    FAX_OUT = "cc-fax-out"
+    SUB_FAX_SEND = "sub-fax-send"
+    SUB_FAX_BEGIN = "sub-fax-begin"
+    SUB_FAX_END = "sub-fax-end"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
@@ -52,6 +58,10 @@ class Variable(StrEnum):
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     NODE = "CC_NODE"  #: the flow node last entered, so that a second `agi` goes on from there
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
+    FAX = "CC_FAX"  #: our UUID of the fax to send; of one that comes in, the call's
+    FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
+    FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
+    FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -61,6 +71,8 @@ class Global(StrEnum):
     AGI_URL = "CC_AGI_URL"
     PROMPTS = "CC_PROMPTS"
     RECORDINGS = "CC_RECORDINGS"
+    FAXES = "CC_FAXES"  #: folder of pages ready to be sent: <order>.tif
+    FAXES_IN = "CC_FAXES_IN"  #: where ReceiveFAX writes: <call>.tif
     DEFAULT_QUEUE = "CC_DEFAULT_QUEUE"
     DEFAULT_LANGUAGE = "CC_DEFAULT_LANGUAGE"
     RECORD_FROM = "CC_RECORD_FROM"
@@ -80,6 +92,7 @@ class Exit(StrEnum):
 
     QUEUE = "queue"
     VOICEMAIL = "voicemail"
+    FAX = "fax"
     HANGUP = "hangup"
 
 
@@ -134,4 +147,8 @@ class JournalEvent(StrEnum):
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail
+    FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
+    #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
+    FAX = "CC_FAX"
+    FAX_DIAL = "CC_FAX_DIAL"  #: fax=&status=<DIALSTATUS>&cause=: the call to a number is over
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -151,6 +151,10 @@ class Call:
     self_served: bool = False
     left_queue: bool = False
     message: str | None = None
+    fax: str | None = None  #: the fax of this call, the last one where there were several
+    fax_way: str = ""
+    fax_is_over: bool = False
+    fax_went: bool = False  #: a page at least went over
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None

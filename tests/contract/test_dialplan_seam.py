@@ -146,8 +146,10 @@ MODULE_OF = {
     "Playback": "app_playback",
     "Queue": "app_queue",
     "Read": "app_read",
+    "ReceiveFAX": "res_fax",
     "Record": "app_record",
     "Return": "app_stack",
+    "SendFAX": "res_fax",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
 
@@ -162,14 +164,13 @@ def test_every_application_has_its_module_loaded(plan: Dialplan) -> None:
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.IVR]
-    assert {f"to-{decision}" for decision in Exit} | {"to-", "_to-.", "s"} == set(extens)
+    assert {f"to-{decision}" for decision in Exit} | {"to-", "_to-.", "s", "fax"} == set(extens)
 
 
 def test_every_queue_status_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.QUEUE]
-    assert {f"status_{status}" for status in QueueStatus} | {"status_", "_status_.", "s"} == set(
-        extens
-    )
+    others = {"status_", "_status_.", "s", "fax"}
+    assert {f"status_{status}" for status in QueueStatus} | others == set(extens)
 
 
 def test_every_way_leads_somewhere(plan: Dialplan) -> None:
@@ -229,7 +230,23 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    assert dials == [(Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)")]
+    assert dials == [
+        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        # The only way out: entered by node alone, with a number that passed our list.
+        (Context.FAX_OUT, "Dial(PJSIP/${CC_FAX_NUMBER}@trunk,60,U(sub-fax-send))"),
+    ]
+
+
+def test_nobody_but_node_reaches_the_way_out(plan: Dialplan) -> None:
+    for context, exten, line in plan.code:
+        assert str(Context.FAX_OUT) not in line, (context, exten, line)
+
+
+def test_a_fax_machine_is_heard_wherever_a_caller_may_be_in_the_first_half_minute(
+    plan: Dialplan,
+) -> None:
+    for context in ("INBOUND", "IVR", "QUEUE", "VOICEMAIL", "FAILOVER", "SUB_IVR_ASK"):
+        assert "fax" in plan.extens[Context[context]], context
 
 
 def test_every_dialplan_file_is_included_once() -> None:

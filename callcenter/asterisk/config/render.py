@@ -145,6 +145,8 @@ def _globals(config: SwitchConfig) -> str:
         Global.AGI_URL: f"agi://127.0.0.1:{config.agi_port}",
         Global.PROMPTS: str(config.paths.prompts_dir),
         Global.RECORDINGS: str(config.paths.recordings),
+        Global.FAXES: str(config.paths.faxes_out),
+        Global.FAXES_IN: str(config.paths.faxes_in),
         Global.DEFAULT_QUEUE: config.default_queue,
         Global.DEFAULT_LANGUAGE: config.default_language,
         Global.RECORD_FROM: config.record_from,
