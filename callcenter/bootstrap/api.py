@@ -18,11 +18,14 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.fax import fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.api import router as fax_router
+from callcenter.channels.fax.pdf import MOST_BYTES as LARGEST_PDF
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
@@ -66,6 +69,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        fax_router(fax_service(settings, database, installation, clock), guard),
         flows_router(flows, guard),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),
@@ -77,7 +81,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
-    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY)
+    uploads = {"/api/v1/fax-documents/": LARGEST_PDF}
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, uploads=uploads)
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(

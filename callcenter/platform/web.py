@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
@@ -220,14 +220,20 @@ class BodyLimit:
     FastAPI's own `max_body_size` answers an announced length in plain text, not as a problem.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, most_bytes: int, uploads: Mapping[str, int] | None = None
+    ) -> None:
+        """`uploads`: another limit for paths that begin so."""
         self._app = app
         self._most = most_bytes
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        most = next((n for p, n in self._uploads.items() if path.startswith(p)), self._most)
         came = 0
         has_begun = False
 
@@ -235,7 +241,7 @@ class BodyLimit:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
-            if came > self._most:
+            if came > most:
                 raise _TooLarge
             return message
 
@@ -246,7 +252,7 @@ class BodyLimit:
 
         announced = dict(scope["headers"]).get(b"content-length", b"")
         try:
-            if announced.isdigit() and int(announced) > self._most:
+            if announced.isdigit() and int(announced) > most:
                 raise _TooLarge
             await self._app(scope, limited_receive, watched_send)
         except _TooLarge:
@@ -256,7 +262,7 @@ class BodyLimit:
                 type="/problems/too-large",
                 title="The request is too large.",
                 status=413,
-                detail=f"A request has at most {self._most:,} bytes.",
+                detail=f"A request has at most {most:,} bytes.",
             )
             # The rest of the body stays unread: the connection cannot be used again.
             await problem_response(problem, {"Connection": "close"})(scope, receive, send)

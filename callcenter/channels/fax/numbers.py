@@ -38,17 +38,18 @@ class NumberRule:
 
     def allowed(self, keyed: str) -> str:
         """The number in E.164. Raises `InvalidField` with the rule it breaks."""
-        compact = keyed.strip()
-        if not re.fullmatch(r"\+?[0-9]{3,20}", compact, re.ASCII):
+        if not re.fullmatch(r"\+?[0-9]{3,20}", keyed, re.ASCII):
             raise InvalidField("number", "must be a telephone number: digits, at most 20")
         try:
-            number = phonenumbers.parse(compact, self.region)
+            number = phonenumbers.parse(keyed, self.region)
         except phonenumbers.NumberParseException:
             raise InvalidField("number", "is no telephone number") from None
         if not phonenumbers.is_valid_number(number) or number.extension:
             raise InvalidField("number", "is no telephone number of the numbering plan")
         if phonenumbers.number_type(number) not in _KINDS:
-            raise InvalidField("number", "is of a kind that no fax is sent to (premium, shared cost)")
+            raise InvalidField(
+                "number", "is of a kind that no fax is sent to (premium, shared cost)"
+            )
         text = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         own = f"+{phonenumbers.country_code_for_region(self.region)}"
         if not text.startswith(tuple(self.prefixes or (own,))):

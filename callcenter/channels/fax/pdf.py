@@ -1,4 +1,4 @@
-"""An uploaded PDF becomes fax pages, or a sentence that says why not; nothing stays of a failure."""
+"""An uploaded PDF becomes fax pages, or a sentence that says why not; failure leaves nothing."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def read_pages(path: Path, *, most: int = MOST_PAGES_IN) -> Iterator[tuple[Image
     count = 0
     try:
         with warnings.catch_warnings(), Image.open(path, formats=["TIFF"]) as image:
-            # Pillow warns of an odd tag, and of a page as large as a bomb: the size is checked here.
+            # Pillow warns of odd tags and of pages like bombs: the size is checked below.
             warnings.simplefilter("ignore")
             for number in range(most):
                 image.seek(number)

@@ -1,0 +1,62 @@
+"""The fax room of this instance, from its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from callcenter.asterisk.install import Installation, MissingFont
+from callcenter.cases.service import CaseService
+from callcenter.channels.fax.files import FaxFiles
+from callcenter.channels.fax.model import Hours, Policy
+from callcenter.channels.fax.numbers import NumberRule
+from callcenter.channels.fax.service import Articles, FaxService
+from callcenter.platform.clock import Clock
+from callcenter.platform.db import Database
+from callcenter.platform.settings import Settings, parse_hours
+
+
+def fax_files(settings: Settings) -> FaxFiles:
+    return FaxFiles(settings.faxes_directory)
+
+
+def fax_policy(settings: Settings) -> Policy:
+    begin, until = parse_hours(settings.fax_hours)
+    return Policy(
+        tries=len(settings.fax_pauses) + 1,
+        pauses=settings.fax_pauses,
+        hours=Hours(begin, until, ZoneInfo(settings.fax_time_zone)),
+    )
+
+
+def fax_rule(settings: Settings) -> NumberRule:
+    return NumberRule(settings.phone_region, settings.fax_prefixes, settings.fax_dial)
+
+
+def fax_service(
+    settings: Settings,
+    database: Database,
+    installation: Installation | None,
+    clock: Clock,
+    articles: Articles | None = None,
+) -> FaxService:
+    """Without an installation or a setting there is no font: said when something is drawn."""
+
+    def font() -> Path:
+        if settings.fax_font is not None:
+            return settings.fax_font
+        if installation is None:
+            raise MissingFont
+        return installation.fax_font()
+
+    return FaxService(
+        database,
+        CaseService(database, clock),
+        fax_files(settings),
+        font=font,
+        rule=fax_rule(settings),
+        policy=fax_policy(settings),
+        per_day=settings.fax_per_day,
+        clock=clock,
+        articles=articles,
+    )
