@@ -11,7 +11,6 @@ import hashlib
 import io
 import os
 import struct
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,17 @@ Y_DPI: Final = 196
 MOST_LINES: Final = 20_000
 MOST_PAGES_IN: Final = 200
 
+#: How Pillow says that a file is broken or a bomb (a warning, where warnings are errors).
+_BROKEN: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    struct.error,
+    UserWarning,
+    Image.DecompressionBombError,
+)
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 
 
@@ -124,9 +134,7 @@ def read_pages(path: Path, *, most: int = MOST_PAGES_IN) -> Iterator[tuple[Image
     whole of it. Raises `UnreadableFax` where that is nothing."""
     count = 0
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=["TIFF"]) as image:
-            # Pillow warns of odd tags and of pages like bombs: the size is checked below.
-            warnings.simplefilter("ignore")
+        with Image.open(path, formats=["TIFF"]) as image:
             for number in range(most):
                 image.seek(number)
                 width, height = image.size
@@ -138,7 +146,9 @@ def read_pages(path: Path, *, most: int = MOST_PAGES_IN) -> Iterator[tuple[Image
                 yield page, round(float(dpi[1])) or Y_DPI
     except EOFError:
         pass  # behind the last page
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as exc:
+    except FileNotFoundError:
+        raise
+    except _BROKEN as exc:
         if not count:
             raise UnreadableFax(type(exc).__name__) from exc
     if not count:
