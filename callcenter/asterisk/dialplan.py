@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 SAFE: Final = re.compile(r"[A-Za-z0-9_.:+*#/-]{0,200}")
 
@@ -27,7 +28,6 @@ class Context(StrEnum):
     FAX = "cc-fax"
     FAX_IN = "cc-fax-in"
     FAX_OUT = "cc-fax-out"
-    SUB_FAX_SEND = "sub-fax-send"
     SUB_FAX_BEGIN = "sub-fax-begin"
     SUB_FAX_END = "sub-fax-end"
     AGENT = "cc-agent"
@@ -124,6 +124,19 @@ class QueueStatus(StrEnum):
 QUEUE_PREFIX: Final = "q_"
 
 
+#: Uniqueid of the channel of a fax call: this and the call's UUID. Asterisk refuses a second one
+#: while the first lives.
+FAX_CHANNEL_PREFIX: Final = "fax-"
+
+
+def fax_call_of(uniqueid: str) -> UUID | None:
+    """The call whose channel has this uniqueid, if it is a fax call of ours."""
+    try:
+        return UUID(uniqueid.removeprefix(FAX_CHANNEL_PREFIX)) if uniqueid[:4] == "fax-" else None
+    except ValueError:
+        return None
+
+
 def asterisk_queue(name: str) -> str:
     """Our queue's name as Asterisk knows it."""
     return QUEUE_PREFIX + name
@@ -150,5 +163,4 @@ class JournalEvent(StrEnum):
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
     FAX = "CC_FAX"
-    FAX_DIAL = "CC_FAX_DIAL"  #: fax=&status=<DIALSTATUS>&cause=: the call to a number is over
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -1,24 +1,23 @@
-"""Fax calls over AMI: placed once, by Originate of a Local channel into `cc-fax-out`.
+"""Fax calls over AMI: placed once, by Originate of the trunk into `cc-fax-out`.
 
-The channels' ids are ours, made of the try: Asterisk itself refuses a second one while the first
-lives.
+The channel's id is ours, made of the try's call: Asterisk itself refuses a second one while the
+first lives, and the journal knows the call even if nobody answers.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
 from callcenter.asterisk.ami.client import AmiClient, LinkState
-from callcenter.asterisk.dialplan import Context, Variable
+from callcenter.asterisk.dialplan import FAX_CHANNEL_PREFIX, Context, Variable, fax_call_of
 from callcenter.asterisk.errors import ActionRefused, AsteriskError, UnsafeValue
+from callcenter.asterisk.trunk import NAME as TRUNK
 from callcenter.channels.fax.dialler import FaxCall, NotPlaced, OutcomeUnknown
 
-#: Originate's own limit must outlast the fax: the Local channel is answered by nobody.
-_LONGEST_MS: Final = 1_900_000
-_CHANNEL_ID: Final = re.compile(r"fax-([0-9a-f-]{36})(?:-2)?")
+#: How long a machine may ring.
+_RING_MS: Final = 60_000
 
 
 class AmiFaxLines:
@@ -45,24 +44,19 @@ class AmiFaxLines:
             channels = await self._ami.list_action("CoreShowChannels")
         except AsteriskError as exc:
             raise OutcomeUnknown(exc.message) from exc
-        found = set()
-        for channel in channels:
-            match = _CHANNEL_ID.fullmatch(channel.get("Uniqueid") or "")
-            if match:
-                found.add(UUID(match[1]))
-        return found
+        found = (fax_call_of(channel.get("Uniqueid") or "") for channel in channels)
+        return {call_id for call_id in found if call_id is not None}
 
 
 def originate(call: FaxCall) -> dict[str, str | list[str]]:
     """The headers of the one Originate of this try."""
     return {
-        "Channel": f"Local/s@{Context.FAX_OUT}/n",
-        # Of the half that waits, and of the half that dials (the call's own channel).
-        "ChannelId": f"fax-{call.call_id}",
-        "OtherChannelId": f"fax-{call.call_id}-2",
-        "Application": "Wait",
-        "Data": "1",
-        "Timeout": str(_LONGEST_MS),
+        "Channel": f"PJSIP/{call.dialled}@{TRUNK}",
+        "ChannelId": f"{FAX_CHANNEL_PREFIX}{call.call_id}",
+        "Context": Context.FAX_OUT,
+        "Exten": "s",
+        "Priority": "1",
+        "Timeout": str(_RING_MS),
         "CallerID": f"<{call.line}>",
         "Async": "true",
         "Variable": [

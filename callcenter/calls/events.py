@@ -212,15 +212,6 @@ class FaxEnded(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaxDialled(CallEvent):
-    """CC_FAX_DIAL: the call to a number is over; `status` is DIALSTATUS."""
-
-    kind: ClassVar[str] = "fax_dialled"
-    fax: str
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(CallEvent):
     """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
     (Asterisk was killed, its disk was full)."""
@@ -265,7 +256,6 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         MessageBegan,
         FaxBegan,
         FaxEnded,
-        FaxDialled,
         Reconciled,
         Superseded,
         LegMoved,

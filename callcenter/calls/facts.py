@@ -146,15 +146,6 @@ class FaxFinished(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaxNotBegun(Fact):
-    """The call to a number is over and nothing was sent; `status` is DIALSTATUS."""
-
-    kind: ClassVar[str] = "fax_not_begun"
-    fax: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(Fact):
     """The call is over. `reconciled`: concluded from a snapshot, not from Asterisk's journal."""
 

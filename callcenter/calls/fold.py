@@ -88,12 +88,6 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _left_queue(call, event)
         case ev.FaxBegan():
             return _fax_began(call, event)
-        case ev.FaxDialled() if call.fax is None:
-            return call, [
-                fa.FaxNotBegun(
-                    call_id=call.call_id, at=event.at, fax=event.fax, status=event.status
-                )
-            ]
         case ev.Transferred():
             fact = fa.CallTransferred(
                 call_id=call.call_id,

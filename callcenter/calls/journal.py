@@ -265,9 +265,6 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 error=_text(extra, "error", _FAX_ERROR)[:200],
                 station=_text(extra, "station", _STATION)[:20],
             )
-        case dialplan.JournalEvent.FAX_DIAL:
-            fax = str(_uuid(extra, "fax"))
-            return ev.FaxDialled(**common, fax=fax, status=_text(extra, "status", _WORD))
         case _:
             return Ignored(row["eventtype"])
 

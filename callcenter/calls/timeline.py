@@ -125,8 +125,6 @@ def _words(fact: Fact) -> str:
             if fact.good:
                 return f"The fax is over: {fact.pages} page(s) went over{over}."
             return f"The fax failed after {fact.pages} page(s){over}: {fact.error or 'no reason'}."
-        case fa.FaxNotBegun():
-            return f"No fax was sent: the call to the number ended with {fact.status or 'nothing'}."
         case fa.CallEnded():
             end = _ENDS.get(fact.disposition, f"The call ended: {fact.disposition}")
             if fact.reconciled:

@@ -230,14 +230,10 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    assert dials == [
-        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
-        # The only way out: entered by node alone, with a number that passed our list.
-        (Context.FAX_OUT, "Dial(PJSIP/${CC_FAX_NUMBER}@trunk,60,U(sub-fax-send))"),
-    ]
+    assert dials == [(Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)")]
 
 
-def test_nobody_but_node_reaches_the_way_out(plan: Dialplan) -> None:
+def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
     for context, exten, line in plan.code:
         assert str(Context.FAX_OUT) not in line, (context, exten, line)
 

@@ -11,12 +11,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.calls.facts import CallEnded, Fact, FaxFinished, FaxNotBegun, FaxStarted
+from callcenter.calls.facts import CallEnded, Fact, FaxFinished, FaxStarted
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax import store
 from callcenter.channels.fax.model import (
     ENDED,
-    UNKNOWN,
     FaxState,
     Policy,
     TryState,
@@ -50,8 +49,6 @@ class FaxFollower:
                     await self._started(connection, fact)
                 case FaxFinished():
                     await self._finished(connection, fact)
-                case FaxNotBegun():
-                    await self._not_begun(connection, fact)
                 case _:
                     pass
         over = {fact.call_id: fact.at for fact in facts if isinstance(fact, CallEnded)}
@@ -121,16 +118,12 @@ class FaxFollower:
                 connection, fax, good=fact.good, pages=fact.pages, error=error, at=fact.at
             )
 
-    async def _not_begun(self, connection: AsyncConnection, fact: FaxNotBegun) -> None:
-        for tried in await store.deliveries_by_call(connection, [fact.call_id], only_open=True):
-            error = dial_error(fact.status)
-            await self.settle(connection, tried, good=False, pages=0, error=error, at=fact.at)
-
     async def _calls_over(self, connection: AsyncConnection, over: dict[UUID, datetime]) -> None:
-        """Calls that ended without a word of their fax."""
+        """Calls that ended without a word of their fax: engaged, not answered, refused."""
         for tried in await store.deliveries_by_call(connection, over.keys(), only_open=True):
             at = over[tried["call_id"]]
-            await self.settle(connection, tried, good=False, pages=0, error=UNKNOWN, at=at)
+            error = dial_error(await store.hangup_cause(connection, tried["call_id"]))
+            await self.settle(connection, tried, good=False, pages=0, error=error, at=at)
         for fax in await store.waiting_for_call(connection, over.keys()):
             error = "the caller hung up before the fax began"
             at = over[fax["call_id"]]

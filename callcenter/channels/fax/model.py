@@ -127,30 +127,30 @@ def attempt_call_id(fax_id: UUID, attempt: int) -> UUID:
     return uuid5(_ATTEMPT, f"{fax_id}/{attempt}")
 
 
-#: What Asterisk says of a call that did not come about (DIALSTATUS), for people.
-_DIALLED: Final = {
-    "BUSY": "the number was engaged",
-    "NOANSWER": "nobody answered",
-    "CONGESTION": "the network had no way to the number",
-    "CHANUNAVAIL": "the trunk could not place the call",
-    "CANCEL": "the call was given up",
-    "ANSWER": "the machine hung up before a page went over",
+#: What the network says of a call that did not come about (Q.850), for people.
+_CAUSES: Final = {
+    1: "the number does not exist",
+    17: "the number was engaged",
+    18: "nobody answered",
+    19: "nobody answered",
+    21: "the call was refused",
+    27: "the number cannot be reached",
+    28: "the number is incomplete",
+    34: "the network had no way to the number",
+    38: "the network had no way to the number",
+    42: "the network had no way to the number",
 }
 UNKNOWN: Final = "the telephone system does not tell what became of the call"
 
 
-def dial_error(status: str) -> str:
-    """Why a call brought no fax over."""
-    return _DIALLED.get(status, UNKNOWN)
+def dial_error(cause: int | None) -> str:
+    """Why a call brought no fax over; `cause` is Q.850."""
+    return _CAUSES.get(cause or 0, f"the call ended before the fax began (cause {cause or 0})")
 
 
 def fax_error(text: str) -> str:
     """FAXERROR as it is kept: bounded, printable."""
     return re.sub(r"[^A-Za-z0-9 /-]", "", text)[:MOST_ERROR].strip() or "it broke off"
-
-
-def pages_word(pages: int) -> str:
-    return f"{pages} 页" if pages != 1 else "1 页"
 
 
 def note_of(way: Way, *, good: bool, pages: int, of: int | None, error: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, delete, func, insert, or_, select, text, tupl
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.calls.tables import calls
+from callcenter.calls.tables import call_legs, calls
 from callcenter.cases.tables import cases
 from callcenter.channels.fax.model import FaxState, TryState
 from callcenter.channels.fax.tables import fax_deliveries, fax_documents, faxes
@@ -185,6 +185,17 @@ async def caller_of(connection: AsyncConnection, call_id: UUID) -> str | None:
         select(calls.c.caller_number).where(calls.c.call_id == call_id)
     )
     return number
+
+
+async def hangup_cause(connection: AsyncConnection, call_id: UUID) -> int | None:
+    """Q.850, of the first leg that tells one."""
+    cause: int | None = await connection.scalar(
+        select(call_legs.c.hangup_cause)
+        .where(call_legs.c.call_id == call_id, call_legs.c.hangup_cause.is_not(None))
+        .order_by(call_legs.c.started_at)
+        .limit(1)
+    )
+    return cause
 
 
 async def unconverted(connection: AsyncConnection, node: str, limit: int) -> list[Row]:

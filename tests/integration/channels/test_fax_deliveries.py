@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from callcenter.asterisk.ami import AmiClient, AmiSettings
 from callcenter.asterisk.fax import AmiFaxLines
-from callcenter.calls.facts import CallEnded, FaxFinished, FaxNotBegun, FaxStarted
+from callcenter.calls.facts import CallEnded, FaxFinished, FaxStarted
 from callcenter.calls.service import remember_call
+from callcenter.calls.tables import call_legs
 from callcenter.channels.fax.dialler import FaxCall, FaxDialler, NotPlaced, OutcomeUnknown
 from callcenter.channels.fax.service import FaxLimit
 from callcenter.channels.fax.tables import fax_deliveries, faxes
@@ -77,8 +78,29 @@ async def state(room: Room, fax_id: UUID) -> str:
     return str((await room.service.fax(fax_id)).row["state"])
 
 
-def not_begun(room: Room, call: FaxCall, status: str = "BUSY") -> FaxNotBegun:
-    return FaxNotBegun(call_id=call.call_id, at=room.clock(), fax=str(call.fax_id), status=status)
+async def not_answered(room: Room, call: FaxCall, cause: int = 17) -> None:
+    """The journal's rows of a call that was not answered, then its end."""
+    async with room.database.transaction() as connection:
+        await remember_call(connection, room.seed(call.call_id))
+        await connection.execute(
+            insert(call_legs).values(
+                node="node1",
+                uniqueid=f"fax-{call.call_id}",
+                call_id=call.call_id,
+                channel="PJSIP/trunk-00000001",
+                role="other",
+                started_at=room.clock(),
+                ended_at=room.clock(),
+                hangup_cause=cause,
+            )
+        )
+    await room.tell(ended(room, call))
+
+
+def ended(room: Room, call: FaxCall) -> CallEnded:
+    return CallEnded(
+        call_id=call.call_id, at=room.clock(), disposition="failed", hangup_by="system"
+    )
 
 
 def finished(room: Room, call: FaxCall, *, good: bool, pages: int = 0) -> FaxFinished:
@@ -105,7 +127,7 @@ async def test_engaged_twice_then_sent(room: Room) -> None:
     lines = Lines()
     for pause in (5, 15):
         assert await dialler(room, lines).step() == 1
-        await room.tell(not_begun(room, lines.placed[-1]))
+        await not_answered(room, lines.placed[-1])
         room.clock.forward(timedelta(minutes=pause, seconds=-1))
         assert await dialler(room, lines).step() == 0
         room.clock.forward(timedelta(seconds=1))
@@ -233,7 +255,7 @@ async def test_no_more_calls_than_allowed_at_once(room: Room) -> None:
     lines = Lines()
     assert await dialler(room, lines, at_once=2).step() == 2
     assert await dialler(room, lines, at_once=2).step() == 0
-    await room.tell(not_begun(room, lines.placed[0]))
+    await not_answered(room, lines.placed[0])
     assert await dialler(room, lines, at_once=2).step() == 1
 
 
@@ -364,8 +386,9 @@ async def test_originate_names_the_try_and_nothing_of_the_callers(
     (asked,) = ami.named("Originate")
     view = await room.service.fax(fax_id)
     attempt = view.tries[0]["call_id"]
-    assert asked["Channel"] == "Local/s@cc-fax-out/n"
-    assert (asked["ChannelId"], asked["OtherChannelId"]) == (f"fax-{attempt}", f"fax-{attempt}-2")
+    assert asked["Channel"] == f"PJSIP/{NUMBER}@trunk"
+    assert asked["ChannelId"] == f"fax-{attempt}"
+    assert (asked["Context"], asked["Exten"], asked["Priority"]) == ("cc-fax-out", "s", "1")
     assert asked["Async"] == "true"
 
 
@@ -390,7 +413,7 @@ async def test_a_link_cut_in_the_middle_of_originate_dials_nobody_twice(
     assert len(ami.named("Originate")) == 1
     # Asterisk has the channel: a minute later it still is not asked again.
     attempt = (await room.service.fax(fax_id)).tries[0]["call_id"]
-    ami.answers["CoreShowChannels"] = channels(f"fax-{attempt}", f"fax-{attempt}-2", "node1-1.2")
+    ami.answers["CoreShowChannels"] = channels(f"fax-{attempt}", "node1-1.2")
     room.clock.forward(timedelta(minutes=2))
     await dialler(room, lines).step()
     assert await tries(room, fax_id) == [(1, "dialling", None)]
