@@ -407,4 +407,6 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         return Disposition.FAX
     if call.self_served:
         return Disposition.SELF_SERVED
+    if call.direction == "outbound":
+        return Disposition.FAILED  # whoever was called and did not answer abandons nothing
     return Disposition.ABANDONED if by == "caller" else Disposition.FAILED
