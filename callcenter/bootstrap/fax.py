@@ -30,7 +30,12 @@ def fax_policy(settings: Settings) -> Policy:
 
 
 def fax_rule(settings: Settings) -> NumberRule:
-    return NumberRule(settings.phone_region, settings.fax_prefixes, settings.fax_dial)
+    return NumberRule(
+        settings.phone_region,
+        settings.fax_prefixes,
+        settings.fax_dial,
+        dials=settings.trunk_host is not None,
+    )
 
 
 def fax_service(

@@ -30,14 +30,19 @@ DialForm = Literal["national", "e164", "plus"]
 @dataclass(frozen=True, slots=True)
 class NumberRule:
     """`region` reads national numbers; `prefixes` are E.164 beginnings, empty: the region's own
-    country. `form` is how the trunk wants to be told: 053188880001, 8653188880001 or +86…"""
+    country. `form` is how the trunk wants to be told: 053188880001, 8653188880001 or +86…
+    `dials`: whether there is a trunk that can be called."""
 
     region: str
     prefixes: Sequence[str] = ()
     form: DialForm = "national"
+    dials: bool = True
 
     def allowed(self, keyed: str) -> str:
         """The number in E.164. Raises `InvalidField` with the rule it breaks."""
+        if not self.dials:
+            rule = "no fax can be sent to a number: the trunk cannot be called (TRUNK_HOST)"
+            raise InvalidField("number", rule)
         if not re.fullmatch(r"\+?[0-9]{3,20}", keyed, re.ASCII):
             raise InvalidField("number", "must be a telephone number: digits, at most 20")
         try:

@@ -119,6 +119,11 @@ def test_emergency_premium_foreign_and_broken_numbers_are_refused(keyed: str) ->
         RULE.allowed(keyed)
 
 
+def test_without_a_trunk_to_call_no_number_is_taken() -> None:
+    with pytest.raises(InvalidField, match="TRUNK_HOST"):
+        NumberRule("CN", dials=False).allowed("053188880001")
+
+
 def test_a_list_of_prefixes_narrows_or_widens() -> None:
     narrow = NumberRule("CN", ("+86531", "+852"))
     assert narrow.allowed("053188880001") == "+8653188880001"
