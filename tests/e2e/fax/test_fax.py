@@ -275,7 +275,8 @@ async def test_a_caller_who_presses_start_gets_the_fax_in_the_same_call(
 async def test_a_machine_that_hangs_up_in_mid_page_leaves_what_came(office: Office) -> None:
     await office.machine.begin_anew(t38=False)
     font = office.hotline.installation.fax_font()
-    pages = [*pages_of(two_sections(), "zh", font), *pages_of(two_sections(), "zh", font)]
+    full = Document("收费标准", [("", "每证二十元，每年一次。" * 90)])
+    pages = [*pages_of(two_sections(), "zh", font), *pages_of(full, "zh", font)]
     write_tiff(office.machine.page, pages)
     known = await known_calls(office)
     await office.machine.call("send")
@@ -284,9 +285,10 @@ async def test_a_machine_that_hangs_up_in_mid_page_leaves_what_came(office: Offi
     async def first_page_came() -> bool:
         assert (await fax(office, call_id=call["call_id"]))["state"] == "receiving"
         sessions = await office.hotline.console("fax show sessions")
-        (session,) = re.findall(r"^PJSIP/\S+\s+\S+\s+(\d+)", sessions, re.M)
-        told = await office.hotline.console(f"fax show session {session}")
-        return re.search(r"Page Number\s*:\s*[1-9]", told) is not None
+        session = re.search(r"^PJSIP/\S+\s+\S+\s+(\d+)", sessions, re.M)
+        assert session is not None, sessions
+        told = await office.hotline.console(f"fax show session {session[1]}")
+        return re.search(r"Rx Pages\s*:\s*[1-9]", told) is not None
 
     await eventually(first_page_came, "a page came", within=FAX)
     await office.machine.console("channel request hangup all")
