@@ -68,10 +68,12 @@ _MANY: Final[dict[str, Any]] = {
     "description": TooMany.__doc__,
 }
 _LARGE: Final[dict[str, Any]] = _MANY | {"description": "The request is too large."}
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 _UPLOAD: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+        # What the client calls it is not looked at: the bytes say whether it is a PDF.
+        "content": {"application/pdf": _BINARY, "application/octet-stream": _BINARY},
     }
 }
 
@@ -227,14 +229,14 @@ def _documents(routes: APIRouter, service: FaxService, guard: Guard) -> None:
         who: Principal = Depends(guard.admin),
     ) -> DocumentView:
         """From a PDF: at most 20 MB and 50 pages; `If-Match: *` for a new one too."""
-        based_on = wanted_version(if_match)
+        content = await _body(request)
         row = await service.put_pdf(
             document,
             language,
-            await _body(request),
+            content,
             title=title,
             by=who.name,
-            based_on=based_on,
+            based_on=wanted_version(if_match),
         )
         set_etag(response, row["version"])
         return _document(row)
@@ -343,12 +345,14 @@ def _tries(rows: Sequence[Row]) -> list[TryView]:
 
 
 async def _body(request: Request) -> bytes:
-    """The upload. Raises `InvalidField` as soon as it is too large."""
+    """The upload. Raises `InvalidField` for none, and as soon as it is too large."""
     content = bytearray()
     async for piece in request.stream():
         content += piece
         if len(content) > MOST_BYTES:
             raise InvalidField("body", f"at most {MOST_BYTES // 1024**2} MB")
+    if not content:
+        raise InvalidField("body", "send the PDF as the body of the request")
     return bytes(content)
 
 
