@@ -18,7 +18,7 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.fax import fax_service
+from callcenter.bootstrap.fax import fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
@@ -63,13 +63,14 @@ def build_app(settings: Settings, database: Database, installation: Installation
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    documents = fax_documents(settings, database, installation, clock)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
-        fax_router(fax_service(settings, database, installation, clock), guard),
+        fax_router(fax_service(settings, database, documents, clock), documents, guard),
         flows_router(flows, guard),
         lines_router(LineService(database, switch), guard),
         queues_router(QueueService(database), guard),

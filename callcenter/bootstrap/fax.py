@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 from callcenter.asterisk.install import Installation, MissingFont
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.documents import Articles, DocumentService
 from callcenter.channels.fax.files import FaxFiles
 from callcenter.channels.fax.model import Hours, Policy
 from callcenter.channels.fax.numbers import NumberRule
-from callcenter.channels.fax.service import Articles, FaxService
+from callcenter.channels.fax.service import FaxService
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.settings import Settings, parse_hours
@@ -38,13 +39,13 @@ def fax_rule(settings: Settings) -> NumberRule:
     )
 
 
-def fax_service(
+def fax_documents(
     settings: Settings,
     database: Database,
     installation: Installation | None,
     clock: Clock,
     articles: Articles | None = None,
-) -> FaxService:
+) -> DocumentService:
     """Without an installation or a setting there is no font: said when something is drawn."""
 
     def font() -> Path:
@@ -54,14 +55,19 @@ def fax_service(
             raise MissingFont
         return installation.fax_font()
 
+    return DocumentService(database, fax_files(settings), font=font, clock=clock, articles=articles)
+
+
+def fax_service(
+    settings: Settings, database: Database, documents: DocumentService, clock: Clock
+) -> FaxService:
     return FaxService(
         database,
         CaseService(database, clock),
         fax_files(settings),
-        font=font,
+        documents,
         rule=fax_rule(settings),
         policy=fax_policy(settings),
         per_day=settings.fax_per_day,
         clock=clock,
-        articles=articles,
     )

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
+from callcenter.channels.fax.documents import DocumentService
 from callcenter.channels.fax.model import (
     DOCUMENT_NAME,
     Direction,
@@ -160,15 +161,15 @@ class FaxOut(Schema):
     tries: list[TryView]
 
 
-def router(service: FaxService, guard: Guard) -> APIRouter:
+def router(service: FaxService, documents: DocumentService, guard: Guard) -> APIRouter:
     """The routes of this room, below `/api/v1`."""
     routes = APIRouter(tags=["fax"], responses=PROBLEM_RESPONSES)
-    _documents(routes, service, guard)
+    _documents(routes, documents, guard)
     _faxes(routes, service, guard)
     return routes
 
 
-def _documents(routes: APIRouter, service: FaxService, guard: Guard) -> None:
+def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> None:
     @routes.get("/fax-documents")
     async def list_fax_documents(
         limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.agent)

@@ -1,13 +1,12 @@
-"""What is done with fax documents and faxes."""
+"""What is done with faxes: ordered, shown, cancelled, sent again."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,57 +14,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.calls.service import CallSeed, remember_call
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax import store
-from callcenter.channels.fax.document import Printable, pages_of
+from callcenter.channels.fax.document import Printable
+from callcenter.channels.fax.documents import DocumentService, FaxNotThere, read_file
 from callcenter.channels.fax.files import FaxFiles, pdf_bytes
 from callcenter.channels.fax.follow import CASE_TITLE, TOPIC, FaxFollower
 from callcenter.channels.fax.model import (
     Direction,
     FaxState,
     Policy,
-    Source,
     Way,
 )
 from callcenter.channels.fax.numbers import NumberRule
-from callcenter.channels.fax.pdf import PdfReader
 from callcenter.channels.fax.store import Row
-from callcenter.channels.fax.tiff import Written, hash_of, write_tiff
+from callcenter.channels.fax.tiff import hash_of
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
-from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale, TooMany
+from callcenter.platform.errors import Conflict, InvalidField, NotFound, TooMany
 from callcenter.platform.news import announce
-from callcenter.platform.text import plain_text
 
 _DAY = timedelta(days=1)
-
-
-class NoSuchDocument(NotFound):
-    """There is no such fax document."""
-
-    slug = "no-such-document"
 
 
 class NoSuchFax(NotFound):
     """There is no such fax."""
 
     slug = "no-such-fax"
-
-
-class NoSuchArticle(NotFound):
-    """There is no published article of that name in that language."""
-
-    slug = "no-such-article"
-
-
-class DocumentInUse(Conflict):
-    """Flows offer this document."""
-
-    slug = "document-in-use"
-
-
-class FaxNotThere(Conflict):
-    """There is no file to look at."""
-
-    slug = "fax-not-there"
 
 
 class FaxNotWaiting(Conflict):
@@ -86,14 +59,6 @@ class FaxLimit(TooMany):
     slug = "fax-limit"
 
 
-class Articles(Protocol):
-    """What `knowledge` offers: the published article as a document, and its version."""
-
-    async def printable(self, article: str, language: str) -> tuple[Printable, int] | None:
-        """None where there is none that may be given out."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class FaxView:
     """A fax with its tries and the case of its call."""
@@ -103,183 +68,29 @@ class FaxView:
 
 
 class FaxService:
-    """Documents and faxes. `font` is asked for when something is drawn, so that a missing font
-    stops nothing else; `per_day` bounds orders a caller, or to a number."""
+    """Faxes out and in. `per_day` bounds orders of a caller, or to a number."""
 
     def __init__(
         self,
         database: Database,
         cases: CaseService,
         files: FaxFiles,
+        documents: DocumentService,
         *,
-        font: Callable[[], Path],
         rule: NumberRule,
         policy: Policy,
         per_day: int,
         clock: Clock,
-        articles: Articles | None = None,
     ) -> None:
         self._database = database
         self._cases = cases
         self._files = files
-        self._font = font
+        self._documents = documents
         self._rule = rule
         self._policy = policy
         self._per_day = per_day
         self._clock = clock
-        self._articles = articles
         self._follower = FaxFollower(cases, policy)
-        self._reader = PdfReader(files.reading)
-
-    # Documents.
-
-    async def documents(self, after: tuple[str, str] | None, limit: int) -> list[Row]:
-        async with self._database.transaction() as connection:
-            return await store.list_documents(connection, after, limit)
-
-    async def document(self, document: str, language: str) -> Row:
-        """Raises `NoSuchDocument`."""
-        async with self._database.transaction() as connection:
-            row = await store.document_of(connection, document, language)
-        if row is None:
-            raise NoSuchDocument
-        return row
-
-    async def put_article(
-        self,
-        document: str,
-        language: str,
-        *,
-        article: str,
-        title: str | None,
-        by: str,
-        based_on: int | None,
-    ) -> Row:
-        """Draw the published article; a new version of the document.
-
-        Raises `NoSuchArticle`, `Stale`, `InvalidField`, `Misconfigured` (no font).
-        """
-        found = None
-        if self._articles is not None:
-            found = await self._articles.printable(article, language)
-        if found is None:
-            raise NoSuchArticle
-        printable, version = found
-        await self._not_stale(document, language, based_on)
-        file = uuid4()
-        written = await self._drawn(printable, language, self._files.document(file))
-        values = {
-            "title": _title(title if title is not None else printable.title),
-            "source": Source.ARTICLE.value,
-            "article": article,
-            "article_version": version,
-        }
-        return await self._keep(document, language, file, written, values, by, based_on)
-
-    async def put_pdf(
-        self,
-        document: str,
-        language: str,
-        content: bytes,
-        *,
-        title: str,
-        by: str,
-        based_on: int | None,
-    ) -> Row:
-        """Read an uploaded PDF; a new version of the document. Nothing stays of a failure.
-
-        Raises `Stale`, `InvalidField`, `TooManyUploads`.
-        """
-        title = _title(title)
-        await self._not_stale(document, language, based_on)
-        file = uuid4()
-        target = self._files.document(file)
-        pages = await self._reader.pages(content, target)
-        size, digest = await asyncio.to_thread(lambda: (target.stat().st_size, hash_of(target)))
-        values = {
-            "title": title,
-            "source": Source.PDF.value,
-            "article": None,
-            "article_version": None,
-        }
-        written = Written(pages, size, digest)
-        return await self._keep(document, language, file, written, values, by, based_on)
-
-    async def delete_document(self, document: str, language: str, *, based_on: int | None) -> None:
-        """Raises `NoSuchDocument`, `Stale`, `DocumentInUse`. Orders keep their own pages."""
-        async with self._database.transaction() as connection:
-            row = await store.document_of(connection, document, language, lock=True)
-            if row is None:
-                raise NoSuchDocument
-            if based_on is not None and row["version"] != based_on:
-                raise Stale
-            flows = await store.flows_with(connection, document)
-            if flows:
-                raise DocumentInUse(f"These flows offer it: {', '.join(flows)}.")
-            await store.delete_document(connection, document, language)
-            await announce(connection, "fax_document", f"{document}.{language}")
-        await asyncio.to_thread(self._files.document(row["file"]).unlink, missing_ok=True)
-
-    async def document_tiff(self, document: str, language: str) -> bytes:
-        """Raises `NoSuchDocument`, `FaxNotThere`."""
-        row = await self.document(document, language)
-        return await _read(self._files.document(row["file"]), Path.read_bytes)
-
-    async def document_pdf(self, document: str, language: str) -> bytes:
-        """Raises `NoSuchDocument`, `FaxNotThere`."""
-        row = await self.document(document, language)
-        return await _read(self._files.document(row["file"]), pdf_bytes)
-
-    async def _drawn(self, printable: Printable, language: str, target: Path) -> Written:
-        font = self._font()
-        return await asyncio.to_thread(
-            lambda: write_tiff(target, pages_of(printable, language, font))
-        )
-
-    async def _not_stale(self, document: str, language: str, based_on: int | None) -> None:
-        async with self._database.transaction() as connection:
-            row = await store.document_of(connection, document, language)
-        if based_on is not None and (row["version"] if row else 0) != based_on:
-            raise Stale
-
-    async def _keep(
-        self,
-        document: str,
-        language: str,
-        file: UUID,
-        written: Written,
-        values: dict[str, Any],
-        by: str,
-        based_on: int | None,
-    ) -> Row:
-        try:
-            async with self._database.transaction() as connection:
-                before = await store.document_of(connection, document, language, lock=True)
-                if based_on is not None and (before["version"] if before else 0) != based_on:
-                    raise Stale
-                row = await store.put_document(
-                    connection,
-                    {
-                        "document": document,
-                        "language": language,
-                        **values,
-                        "file": file,
-                        "sha256": written.sha256,
-                        "pages": written.pages,
-                        "bytes": written.bytes,
-                        "updated_at": self._clock(),
-                        "updated_by": by,
-                    },
-                )
-                await announce(connection, "fax_document", f"{document}.{language}")
-        except BaseException:
-            self._files.document(file).unlink(missing_ok=True)
-            raise
-        if before is not None:
-            await asyncio.to_thread(self._files.document(before["file"]).unlink, missing_ok=True)
-        return row
-
-    # Faxes.
 
     async def order(
         self,
@@ -296,18 +107,27 @@ class FaxService:
 
         `number` None: in the call itself, by `Exit.FAX`; and to `or_number`, should that fail.
         `document` is a name, or what is to be drawn now. `seed` makes the call's row where the
-        journal has not yet. Raises `NoSuchDocument`, `InvalidField` (the number), `FaxLimit`,
-        `NoSuchCall`, `Misconfigured` (no font).
+        journal has not yet. The same again, before it has begun, is the same order: a second `agi`
+        that goes on where the first one died orders nothing twice.
+
+        Raises `NoSuchDocument`, `InvalidField` (the number), `FaxLimit`, `NoSuchCall`,
+        `Misconfigured` (no font).
         """
         goes_to = number if number is not None else or_number
         if goes_to is not None:
             goes_to = self._rule.allowed(goes_to)
         fax_id = uuid4()
         try:
-            title, name, pages = await self._made_ready(fax_id, document, language)
+            title, name, pages = await self._documents.made_ready(fax_id, document, language)
             async with self._database.transaction() as connection:
                 if seed is not None:
                     await remember_call(connection, seed)
+                await self._one_at_a_time(connection, call_id, goes_to)
+                state = FaxState.READY if number is None else FaxState.WAITING
+                same = await store.same_order(connection, call_id, title, name, goes_to, state)
+                if same is not None:
+                    self._files.out(fax_id).unlink(missing_ok=True)
+                    return same
                 await self._within_limit(connection, call_id, goes_to)
                 now = self._clock()
                 # Before the fax: it refers to the call, and the case says if there is none.
@@ -343,32 +163,17 @@ class FaxService:
             raise
         return fax_id
 
-    async def _made_ready(
-        self, fax_id: UUID, document: str | Printable, language: str
-    ) -> tuple[str, str | None, int]:
-        if not isinstance(document, str):
-            written = await self._drawn(document, language, self._files.out(fax_id))
-            return _title(document.title), None, written.pages
-        # A document that is replaced in this moment takes its old file away: look once more.
-        for _ in range(3):
-            async with self._database.transaction() as connection:
-                row = await store.best_document(connection, document, language)
-            if row is None:
-                raise NoSuchDocument
-            try:
-                await asyncio.to_thread(self._files.make_ready, row["file"], fax_id)
-            except FileNotFoundError:
-                continue
-            return row["title"], document, row["pages"]
-        raise FaxNotThere
-
-    async def _within_limit(
+    async def _one_at_a_time(
         self, connection: AsyncConnection, call_id: UUID, number: str | None
     ) -> None:
         caller = await store.caller_of(connection, call_id) or str(call_id)
         # In one order, so that two orders never wait for each other.
         for what in sorted({caller, number or caller}):
             await store.one_at_a_time(connection, what)
+
+    async def _within_limit(
+        self, connection: AsyncConnection, call_id: UUID, number: str | None
+    ) -> None:
         since = self._clock() - _DAY
         if await store.ordered_since(connection, call_id, number, since) >= self._per_day:
             raise FaxLimit
@@ -412,11 +217,11 @@ class FaxService:
         pages. Raises `NoSuchFax`, `FaxNotThere`."""
         row = (await self.fax(fax_id)).row
         if row["direction"] == Direction.OUT:
-            return await _read(self._files.out(fax_id), pdf_bytes)
+            return await read_file(self._files.out(fax_id), pdf_bytes)
         if row["sha256"] is None:
             raise FaxNotThere(row["error"] or f"The fax is {row['state']}.")
         path = self._files.received(fax_id)
-        content = await _read(path, Path.read_bytes)
+        content = await read_file(path, Path.read_bytes)
         if await asyncio.to_thread(hash_of, path) != row["sha256"]:
             raise FaxNotThere("The file is not the one that was sealed: its content has changed.")
         return content
@@ -476,14 +281,3 @@ class FaxService:
                 at=now,
             )
         return await self.fax(fax_id)
-
-
-def _title(text: str) -> str:
-    return plain_text("title", text, least=1, most=200)
-
-
-async def _read(path: Path, how: Callable[[Path], bytes]) -> bytes:
-    try:
-        return await asyncio.to_thread(how, path)
-    except FileNotFoundError as exc:
-        raise FaxNotThere("The file has disappeared from the disk.") from exc

@@ -173,6 +173,27 @@ async def ordered_since(
     return int(count or 0)
 
 
+async def same_order(
+    connection: AsyncConnection,
+    call_id: UUID,
+    title: str,
+    document: str | None,
+    number: str | None,
+    state: FaxState,
+) -> UUID | None:
+    """A fax that was ordered in this call already and has not begun."""
+    found: UUID | None = await connection.scalar(
+        select(faxes.c.fax_id).where(
+            faxes.c.call_id == call_id,
+            faxes.c.state == state.value,
+            faxes.c.title == title,
+            faxes.c.document.is_not_distinct_from(document),
+            faxes.c.number.is_not_distinct_from(number),
+        )
+    )
+    return found
+
+
 async def one_at_a_time(connection: AsyncConnection, what: str) -> None:
     """Orders of one kind wait for each other, until the end of the transaction."""
     await connection.execute(

@@ -159,15 +159,19 @@ async def a_document(office: Office) -> bytes:
     return tiff.content
 
 
-@BOTH
+@pytest.mark.parametrize(
+    ("what", "t38"),
+    [("send", False), ("send", True), ("send-t38", True)],
+    ids=["g711", "t38", "t38-asked-by-the-caller"],
+)
 async def test_a_fax_machine_that_calls_the_hotline_leaves_a_case_with_a_pdf(
-    office: Office, t38: bool
+    office: Office, what: str, t38: bool
 ) -> None:
     await office.machine.begin_anew(t38=t38)
     font = office.hotline.installation.fax_font()
     write_tiff(office.machine.page, pages_of(two_sections(), "zh", font))
     known = await known_calls(office)
-    await office.machine.call("send")
+    await office.machine.call(what)
     call = await youngest_call(office, known)
 
     item = await over(office, "received", call_id=call["call_id"])

@@ -22,6 +22,7 @@ from callcenter.calls.service import CallSeed, remember_call
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax import api
 from callcenter.channels.fax.document import Document, Printable
+from callcenter.channels.fax.documents import DocumentService
 from callcenter.channels.fax.files import FaxFiles
 from callcenter.channels.fax.follow import FaxFollower
 from callcenter.channels.fax.model import Hours, Policy
@@ -70,6 +71,7 @@ class Room:
     policy: Policy
     rule: NumberRule
     service: FaxService
+    documents: DocumentService
     shelf: Shelf
     client: httpx.AsyncClient
     follower: FaxFollower = field(init=False)
@@ -103,7 +105,7 @@ class Room:
     async def document(self, name: str = "form", pages: int = 1) -> None:
         """A document there is already."""
         content = pdf(self.files.home / "any.pdf", pages)
-        await self.service.put_pdf(name, "zh", content, title="申请表", by="ling", based_on=None)
+        await self.documents.put_pdf(name, "zh", content, title="申请表", by="ling", based_on=None)
 
     async def notes(self, call_id: UUID) -> Sequence[str]:
         async with self.database.transaction() as connection:
@@ -138,16 +140,16 @@ async def room(database: Database, tmp_path: Path) -> AsyncIterator[Room]:
             pytest.skip("no font: run `callcenter asterisk install`")
         return found.fax_font()
 
+    documents = DocumentService(database, files, font=font, clock=clock, articles=shelf)
     service = FaxService(
         database,
         cases,
         files,
-        font=font,
+        documents,
         rule=rule,
         policy=policy,
         per_day=3,
         clock=clock,
-        articles=shelf,
     )
 
     async def authenticate(token: str) -> Principal:
@@ -156,11 +158,11 @@ async def room(database: Database, tmp_path: Path) -> AsyncIterator[Room]:
     app = FastAPI()
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, most_bytes=2**21, uploads={"/fax-documents/": 20 * 2**20})
-    app.include_router(api.router(service, Guard(authenticate)))
+    app.include_router(api.router(service, documents, Guard(authenticate)))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://hotline"
     ) as client:
-        yield Room(database, clock, files, cases, policy, rule, service, shelf, client)
+        yield Room(database, clock, files, cases, policy, rule, service, documents, shelf, client)
 
 
 __all__ = ["NUMBER", "Room", "Shelf", "blank", "pdf", "write_tiff"]

@@ -305,11 +305,23 @@ async def test_a_caller_may_order_so_many_a_day_and_no_more(room: Room) -> None:
 async def test_a_withheld_caller_has_the_limit_of_the_call(room: Room) -> None:
     await room.document()
     call_id = await room.call(None)
-    for _ in range(3):
-        await room.service.order(call_id, "form", "zh")
+    for name in ("form", "one", "two", "three"):
+        await room.document(name)
+    for name in ("form", "one", "two"):
+        await room.service.order(call_id, name, "zh")
     with pytest.raises(FaxLimit):
-        await room.service.order(call_id, "form", "zh")
+        await room.service.order(call_id, "three", "zh")
     await room.service.order(await room.call(None), "form", "zh")
+
+
+@pytest.mark.parametrize("number", [None, NUMBER])
+async def test_the_same_order_again_is_the_same_order(room: Room, number: str | None) -> None:
+    await room.document()
+    call_id = await room.call()
+    first = await room.service.order(call_id, "form", "zh", number)
+    assert await room.service.order(call_id, "form", "zh", number) == first
+    assert len(list(room.files.out(first).parent.iterdir())) == 1
+    assert await room.service.order(await room.call(), "form", "zh", number) != first
 
 
 @pytest.mark.parametrize("number", ["110", "+442071234567", "4008001234", "0531,8888"])

@@ -10,8 +10,9 @@ import pytest
 
 from callcenter.calls.facts import FaxFinished, FaxStarted
 from callcenter.channels.fax import finisher as finisher_module
+from callcenter.channels.fax.documents import FaxNotThere
 from callcenter.channels.fax.finisher import FaxFinisher
-from callcenter.channels.fax.service import FaxNotOver, FaxNotThere, FaxNotWaiting
+from callcenter.channels.fax.service import FaxNotOver, FaxNotWaiting
 from callcenter.channels.fax.tiff import hash_of, write_tiff
 from callcenter.platform.errors import InvalidField
 from tests.integration.channels.conftest import blank
