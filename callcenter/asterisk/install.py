@@ -56,8 +56,7 @@ _LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"
 
 
 class MissingFont(CannotInstall):
-    """No font for fax pages is here: run `callcenter asterisk install`, or name one by
-    CALLCENTER_FAX_FONT."""
+    """No font for fax pages: run `callcenter asterisk install`, or set CALLCENTER_FAX_FONT."""
 
     slug = "missing-font"
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from callcenter.asterisk.install import Installation, MissingFont
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.document import NoFont
 from callcenter.channels.fax.documents import Articles, DocumentService
 from callcenter.channels.fax.files import FaxFiles
 from callcenter.channels.fax.model import Hours, Policy
@@ -51,9 +52,12 @@ def fax_documents(
     def font() -> Path:
         if settings.fax_font is not None:
             return settings.fax_font
-        if installation is None:
-            raise MissingFont
-        return installation.fax_font()
+        try:
+            if installation is not None:
+                return installation.fax_font()
+        except MissingFont:
+            pass
+        raise NoFont
 
     return DocumentService(database, fax_files(settings), font=font, clock=clock, articles=articles)
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from callcenter.channels.fax.layout import Line, Placed, Style, clean, paginate, wrap
 from callcenter.channels.fax.tiff import HEIGHT, WIDTH
-from callcenter.platform.errors import InvalidField, Misconfigured
+from callcenter.platform.errors import InvalidField, Unavailable
 
 MOST_PAGES: Final = 50
 MOST_CHARACTERS: Final = 100_000
@@ -30,6 +30,12 @@ _SIZE: Final = {Style.TITLE: 56, Style.HEADING: 42, Style.BODY: 36}  # 36 pixels
 _HEIGHT: Final = {Style.TITLE: 76, Style.HEADING: 64, Style.BODY: 54}
 _FOOT_SIZE: Final = 28
 _ABOVE: Final = 30  # between two sections
+
+
+class NoFont(Unavailable):
+    """No font to draw with: run `callcenter asterisk install`, or set CALLCENTER_FAX_FONT."""
+
+    slug = "no-font"
 
 
 class Printable(Protocol):
@@ -69,8 +75,7 @@ def check(document: Printable) -> None:
 def pages_of(document: Printable, language: str, font: Path) -> Iterator[Image.Image]:
     """The pages (1728 × 2287, 1 bit) one after the other, so that only one is in memory.
 
-    Raises `InvalidField` for a document of more than 50 pages, `Misconfigured` for a font that
-    cannot be read.
+    Raises `InvalidField` for a document of more than 50 pages, `NoFont`.
     """
     check(document)
     pages = compose(document, font)
@@ -137,7 +142,4 @@ def _face(font: Path, size: int) -> ImageFont.FreeTypeFont:
     try:
         return ImageFont.truetype(str(font), size, layout_engine=ImageFont.Layout.BASIC)
     except OSError as exc:
-        raise Misconfigured(
-            f"The font {font} cannot be read: set CALLCENTER_FAX_FONT to a TrueType font with "
-            "Chinese letters, or run `callcenter asterisk install`."
-        ) from exc
+        raise NoFont from exc

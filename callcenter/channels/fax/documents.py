@@ -101,7 +101,7 @@ class DocumentService:
     ) -> Row:
         """Draw the published article; a new version of the document.
 
-        Raises `NoSuchArticle`, `Stale`, `InvalidField`, `Misconfigured` (no font).
+        Raises `NoSuchArticle`, `Stale`, `InvalidField`, `NoFont`.
         """
         found = None
         if self._articles is not None:
@@ -109,11 +109,12 @@ class DocumentService:
         if found is None:
             raise NoSuchArticle
         printable, version = found
+        title = _title(title if title is not None else printable.title)
         await self._not_stale(document, language, based_on)
         file = uuid4()
         written = await self._drawn(printable, language, self._files.document(file))
         values = {
-            "title": _title(title if title is not None else printable.title),
+            "title": title,
             "source": Source.ARTICLE.value,
             "article": article,
             "article_version": version,
@@ -228,7 +229,7 @@ class DocumentService:
     ) -> tuple[str, str | None, int]:
         """Put the pages of an order in their place: title, name of the document, pages.
 
-        Raises `NoSuchDocument`, `FaxNotThere`, `InvalidField`, `Misconfigured` (no font).
+        Raises `NoSuchDocument`, `FaxNotThere`, `InvalidField`, `NoFont`.
         """
         if not isinstance(document, str):
             written = await self._drawn(document, language, self._files.out(fax_id))

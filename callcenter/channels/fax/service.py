@@ -111,7 +111,7 @@ class FaxService:
         that goes on where the first one died orders nothing twice.
 
         Raises `NoSuchDocument`, `InvalidField` (the number), `FaxLimit`, `NoSuchCall`,
-        `Misconfigured` (no font).
+        `NoFont`.
         """
         goes_to = number if number is not None else or_number
         if goes_to is not None:

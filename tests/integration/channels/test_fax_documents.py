@@ -11,11 +11,13 @@ import pytest
 from PIL import ImageChops
 from sqlalchemy import text
 
-from callcenter.channels.fax.document import Document
+from callcenter.bootstrap.fax import fax_documents
+from callcenter.channels.fax.document import Document, NoFont
 from callcenter.channels.fax.pdf import PdfReader
 from callcenter.channels.fax.tiff import read_pages
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.settings import load_settings
 
 if TYPE_CHECKING:
     from tests.integration.channels.conftest import Room
@@ -200,6 +202,20 @@ async def test_an_article_becomes_numbered_pages(room: Room) -> None:
     assert missing.status_code == 404
     await room.document()
     assert (await room("GET", FORM)).json()["source"] == "pdf"
+
+
+async def test_without_a_font_a_pdf_can_be_faxed_and_an_article_says_what_to_do(
+    room: Room,
+) -> None:
+    settings = load_settings(home=room.files.home.parent)
+    documents = fax_documents(settings, room.database, None, room.clock, room.shelf)
+    room.shelf.articles["permit", "zh"] = Document("指南", [("", "文")]), 1
+    with pytest.raises(NoFont, match="callcenter asterisk install"):
+        await documents.put_article(
+            "form", "zh", article="permit", title=None, by="ling", based_on=None
+        )
+    assert list((room.files.home / "documents").iterdir()) == []
+    await documents.put_pdf("form", "zh", one_page(), title="x", by="ling", based_on=None)
 
 
 async def test_a_printable_is_faxed_without_being_a_document(room: Room) -> None:

@@ -8,7 +8,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, TiffImagePlugin
 
-from callcenter.channels.fax.document import Document, check, compose, pages_of
+from callcenter.channels.fax.document import Document, NoFont, check, compose, pages_of
 from callcenter.channels.fax.tiff import (
     HEIGHT,
     WIDTH,
@@ -17,7 +17,7 @@ from callcenter.channels.fax.tiff import (
     read_pages,
     write_tiff,
 )
-from callcenter.platform.errors import InvalidField, Misconfigured
+from callcenter.platform.errors import InvalidField
 
 pytestmark = pytest.mark.unit
 
@@ -124,7 +124,7 @@ def test_a_document_beyond_the_limits_is_refused_before_it_is_drawn() -> None:
 
 
 def test_a_font_that_is_none_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="CALLCENTER_FAX_FONT"):
+    with pytest.raises(NoFont, match="CALLCENTER_FAX_FONT"):
         compose(Document("x", [("", "y")]), tmp_path / "no.ttf")
-    with pytest.raises(Misconfigured, match="asterisk install"):
+    with pytest.raises(NoFont, match="asterisk install"):
         list(pages_of(Document("x", [("", "y")]), "zh", tmp_path / "no.ttf"))
