@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.asterisk.agi.request import AgiRequest
@@ -11,13 +9,18 @@ from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
 from callcenter.asterisk.dialplan import Route
 from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.desk import HotlineDesk
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
+from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
+from callcenter.ivr.conversation import Around
 from callcenter.ivr.flows import FlowCache
 from callcenter.ivr.handler import IvrService, QueuedCall
+from callcenter.ivr.voice import LibraryVoice
+from callcenter.lines.doors import Doors
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -33,20 +36,29 @@ _RESTRICTED = 0x20
 async def serve_agi(settings: Settings, number: int) -> None:
     """Serve until stopped. Several processes share the port (SO_REUSEPORT)."""
     database = Database(database_url(settings), name=f"callcenter-agi-{number}", pool_size=5)
-    cache = FlowCache(database, settings.home / "cache" / "flows.json")
+    cache = FlowCache(database, settings.home / "cache" / "flows.json", zone=settings.zone)
     cache.load()
     cases = CaseService(database, system_clock)
-    seeds: dict[UUID, CallSeed] = {}
+    doors = Doors(database, system_clock, cache.is_open)
+    desk = HotlineDesk(database, cases, CaseProgress(database), system_clock, settings.zone)
+    seeds = desk.seeds
 
     async def open_case(call: QueuedCall) -> None:
         async with database.transaction() as connection:
             await _open_case(connection, seeds[call.call_id], cases)
 
-    ivr = IvrService(cache, prompt_library(settings, None), open_case)
+    ivr = IvrService(
+        cache,
+        LibraryVoice(prompt_library(settings, None)),
+        open_case,
+        doors=doors,
+        around=Around(desk, system_clock),
+    )
     server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
 
     async def flow(request: AgiRequest) -> None:
-        session = AgiCallSession(request, server.counters)
+        caller = _caller(settings, request)
+        session = AgiCallSession(request, server.counters, caller)
         seeds[session.call_id] = _seed(settings, session, request)
         try:
             await ivr.run(session)
@@ -59,6 +71,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
         await run_until_stopped(
             {
                 "follow flows": cache.follow(),
+                "follow doors": doors.follow(),
                 "alive": show_life(settings.run_directory / f"agi-{number}.alive"),
             }
         )
@@ -79,11 +92,19 @@ async def _open_case(connection: AsyncConnection, seed: CallSeed, cases: CaseSer
     )
 
 
+def _withheld(request: AgiRequest) -> bool:
+    presentation = request.headers.get("agi_callingpres", "0")
+    return presentation.isdecimal() and int(presentation) & _PRESENTATION == _RESTRICTED
+
+
+def _caller(settings: Settings, request: AgiRequest) -> str | None:
+    if _withheld(request):
+        return None
+    return normalise_number(request.headers.get("agi_callerid", ""), settings.phone_region)
+
+
 def _seed(settings: Settings, session: AgiCallSession, request: AgiRequest) -> CallSeed:
     headers = request.headers
-    presentation = headers.get("agi_callingpres", "0")
-    withheld = presentation.isdecimal() and int(presentation) & _PRESENTATION == _RESTRICTED
-    number = normalise_number(headers.get("agi_callerid", ""), settings.phone_region)
     uniqueid = headers.get("agi_uniqueid", "")
     return CallSeed(
         call_id=session.call_id,
@@ -92,8 +113,8 @@ def _seed(settings: Settings, session: AgiCallSession, request: AgiRequest) -> C
         linkedid=uniqueid,
         uniqueid=uniqueid,
         line=session.line,
-        caller_number=None if withheld else number,
+        caller_number=session.caller,
         caller_name=clean_name(headers.get("agi_calleridname", "")),
-        caller_withheld=withheld,
+        caller_withheld=_withheld(request),
         started_at=system_clock(),
     )

@@ -24,14 +24,24 @@ from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.api import FAX_BODIES
 from callcenter.channels.fax.api import router as fax_router
-from callcenter.channels.fax.pdf import MOST_BYTES as LARGEST_PDF
+from callcenter.channels.messages.api import router as messages_router
+from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
 from callcenter.health.checks import all_checks, trunk_wanted
 from callcenter.health.metrics import Metrics
 from callcenter.ivr.api import router as flows_router
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio.api import router as studio_router
+from callcenter.ivr.studio.service import StudioService
+from callcenter.knowledge.api import router as articles_router
+from callcenter.knowledge.service import ArticleService
 from callcenter.lines.api import router as lines_router
+from callcenter.lines.callers.api import router as callers_router
+from callcenter.lines.callers.service import CallerListService
+from callcenter.lines.notices.api import router as notices_router
+from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
@@ -40,13 +50,22 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.platform.web import BodyLimit, install_problem_handlers
+from callcenter.prompts.api import BODY_LIMITS as PROMPT_BODIES
+from callcenter.prompts.api import router as prompts_router
+from callcenter.prompts.service import PromptService
+from callcenter.prompts.shelf import Shelf
+from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
+from callcenter.queues.callbacks.api import router as callbacks_router
+from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.schedules.api import router as schedules_router
+from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
 
-#: Twice the largest flow; uploads will have a route and a limit of their own.
+#: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
 _LARGEST_BODY = 2 * 1024 * 1024
 
 #: How old a shared answer of /health/ready may be.
@@ -59,7 +78,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
-    flows = FlowService(database, prompt_library(settings, installation), clock)
+    library = prompt_library(settings, installation)
+    flows = FlowService(database, library, clock, zone=settings.zone)
+    callers = CallerListService(database, clock, region=settings.phone_region)
+    studio = StudioService(database, flows, library, clock, zone=settings.zone)
+    articles = ArticleService(database, library, clock, zone=settings.zone)
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -71,9 +94,19 @@ def build_app(settings: Settings, database: Database, installation: Installation
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
         fax_router(fax_service(settings, database, documents, clock), documents, guard),
+        messages_router(
+            MessageService(database, CaseService(database, clock), recordings, clock), guard
+        ),
         flows_router(flows, guard),
-        lines_router(LineService(database, switch), guard),
+        lines_router(LineService(database, switch, library), guard),
+        callers_router(callers, guard),
+        notices_router(NoticeService(database, library, clock), guard),
+        articles_router(articles, guard),
+        prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
+        studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
+        callbacks_router(CallbackService(database, clock), guard),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
     ):
         api.include_router(room)
@@ -82,8 +115,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
-    uploads = {"/api/v1/fax-documents/": LARGEST_PDF}
-    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, uploads=uploads)
+    bodies = (*PROMPT_BODIES, *FAX_BODIES)
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=bodies, prefix="/api/v1")
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(

@@ -28,7 +28,7 @@ _START = "run `make run` (or start the process under your own supervisor)"
 
 
 async def examine(settings: Settings) -> int:
-    """Print every check; 0 when all is well, 1 otherwise."""
+    """Print every check; 1 when something is wrong, else 0 (alarms are printed, too)."""
     print(f"instance in {settings.home}")
     database = Database(database_url(settings), name="callcenter-doctor", pool_size=2)
     checks: dict[str, Check] = {
@@ -56,13 +56,16 @@ async def examine(settings: Settings) -> int:
     for result in results:
         _print(result)
     wrong = sum(not result.ok for result in results)
-    print("all is well" if not wrong else f"{wrong} of {len(results)} things are wrong")
+    alarms = sum(result.alarm for result in results)
+    well = f"callers are served; alarms: {alarms}" if alarms else "all is well"
+    print(well if not wrong else f"{wrong} of {len(results)} things are wrong")
     return 1 if wrong else 0
 
 
 def _print(result: NamedResult) -> None:
-    print(f"  {'ok   ' if result.ok else 'WRONG'} {result.name}: {result.detail}")
-    if not result.ok:
+    verdict = "WRONG" if not result.ok else "ALARM" if result.alarm else "ok   "
+    print(f"  {verdict} {result.name}: {result.detail}")
+    if result.alarm or not result.ok:
         print(f"        mend: {result.mend or _START}")
 
 

@@ -27,7 +27,7 @@ def fax_policy(settings: Settings) -> Policy:
     return Policy(
         tries=len(settings.fax_pauses) + 1,
         pauses=settings.fax_pauses,
-        hours=Hours(begin, until, ZoneInfo(settings.fax_time_zone)),
+        hours=Hours(begin, until, ZoneInfo(settings.time_zone)),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -28,12 +29,15 @@ from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallerQueued, Fact, MessageLeft
+from callcenter.calls.facts import CallEnded, CallerQueued, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.dialler import FaxDialler
 from callcenter.channels.fax.finisher import FaxFinisher
 from callcenter.channels.fax.follow import FaxFollower
+from callcenter.channels.messages.service import MessageKeeper
+from callcenter.ivr.plays import heard_articles
+from callcenter.knowledge.store import remember_play, version_of
 from callcenter.platform.alive import age, show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -64,6 +68,9 @@ class Node:
         self._settings = settings
         self._database = Database(database_url(settings), name="callcenter-node", pool_size=6)
         self._cases = CaseService(self._database, system_clock)
+        self._messages = MessageKeeper(
+            self._cases, system_clock, deadline=settings.message_deadline
+        )
         self._finisher = RecordingFinisher(
             self._database,
             node=settings.node,
@@ -71,6 +78,7 @@ class Node:
             sealed=settings.sealed_recordings,
             merged=settings.merged_recordings,
             clock=system_clock,
+            on_finished=self._messages.settle,
         )
         self._reader = JournalReader(paths_of(settings, installation).journal)
         self._consumer = JournalConsumer(
@@ -162,10 +170,13 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
+                case CallEnded():
+                    await _count_articles(connection, fact.call_id)
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
+        await self._messages.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -285,6 +296,35 @@ async def _inbound_line(connection: AsyncConnection, fact: Fact) -> str | None:
         {"id": fact.call_id},
     )
     return line
+
+
+async def _count_articles(connection: AsyncConnection, call_id: UUID) -> None:
+    """What the caller did with each article that was read; counted once, whatever is replayed."""
+    row = (
+        await connection.execute(
+            text(
+                "SELECT ivr_path, language, queued_at IS NOT NULL AS queued,"
+                " hangup_by = 'caller' AS hung_up FROM calls WHERE call_id = :id"
+            ),
+            {"id": call_id},
+        )
+    ).first()
+    if row is None:
+        return
+    for heard in heard_articles(row.ivr_path, queued=row.queued, hung_up=bool(row.hung_up)):
+        if await version_of(connection, heard.article, heard.version) is None:
+            log.error("call %s heard an article there is not", call_id)
+            continue
+        await remember_play(
+            connection,
+            call_id=call_id,
+            seq=heard.seq,
+            article=heard.article,
+            version=heard.version,
+            language=row.language or "zh",
+            at=heard.at,
+            outcome=heard.outcome,
+        )
 
 
 async def _node_types(connection: AsyncConnection, flow: str, version: int) -> dict[str, str]:

@@ -17,15 +17,25 @@ from callcenter.bootstrap.fax import fax_files
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
+from callcenter.knowledge.seed import seed_articles
+from callcenter.lines.notices.seed import seed_defaults as seed_notice
 from callcenter.lines.seed import seed_defaults as seed_line
+from callcenter.lines.service import LineService
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.files import put_whole
 from callcenter.platform.migrate import upgrade
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
-from callcenter.prompts.shipped import deploy_shipped
+from callcenter.prompts import store as prompt_rows
+from callcenter.prompts.library import PromptLibrary
+from callcenter.prompts.placing import reconcile
+from callcenter.prompts.seed import seed_shipped
+from callcenter.prompts.shelf import Shelf
+from callcenter.prompts.shipped import deploy_shipped, shipped_directory
 from callcenter.queues.seed import seed_queues
+from callcenter.schedules.seed import seed_schedules
+from callcenter.switch.service import SwitchService
 
 
 def prepare_folders(settings: Settings) -> None:
@@ -57,22 +67,41 @@ async def prepare_database(
         phones = PhoneSecrets(settings.secrets_directory / "phones.toml")
         async with database.transaction() as connection:
             await seed_queues(connection)
+            await seed_schedules(connection, system_clock)
             await seed_agents(connection, system_clock, phones.secret_for)
+            await seed_articles(connection, system_clock, settings.zone)
             await seed_flow(connection, system_clock)
+            await seed_notice(connection, system_clock)
             await seed_line(connection)
         phones.save()
         access = AccessService(database, system_clock, settings.token_ttl)
         given = settings.admin_password
         first = await access.ensure_admin(given.get_secret_value() if given else None)
-        new = await asyncio.to_thread(deploy_shipped, settings.prompts_directory)
         library = prompt_library(settings, installation)
-        flows = FlowService(database, library, system_clock)
-        spoken = await flows.render_active()
+        new, mended = await prepare_prompts(database, library)
+        for line in mended:
+            say(line)
+        flows = FlowService(database, library, system_clock, zone=settings.zone)
+        switch = SwitchService(database, system_clock, settings.node)
+        lines = LineService(database, switch, library)
+        spoken = await flows.render_active() + await lines.render_all()
         if new or spoken:
             say(f"{new} shipped prompts, {spoken} texts spoken by espeak-ng")
         return first
     finally:
         await database.close()
+
+
+async def prepare_prompts(database: Database, library: PromptLibrary) -> tuple[int, list[str]]:
+    """The shipped prompts as files and rows; how many were new, and what did not agree."""
+    folder = shipped_directory()
+    async with database.transaction() as connection:
+        gone = await prompt_rows.removed(connection)
+    new = await asyncio.to_thread(deploy_shipped, library.directory, folder=folder, skip=gone)
+    shelf = Shelf(library, folder)
+    async with database.transaction() as connection:
+        await seed_shipped(connection, shelf, folder, system_clock)
+    return new, await reconcile(database, shelf, system_clock, adopt=True)
 
 
 async def prepare_switch(settings: Settings, installation: Installation) -> None:

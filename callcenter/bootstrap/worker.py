@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from procrastinate import App
 from sqlalchemy import text
 
+from callcenter.asterisk.install import locate
+from callcenter.bootstrap.prompts import prompt_library
+from callcenter.knowledge.edition import CITY_ZONE
+from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -14,12 +20,19 @@ from callcenter.platform.jobs import jobs_app
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
+from callcenter.prompts.jobs import PromptJobs, register_prompt_jobs
+from callcenter.prompts.shelf import Shelf
+from callcenter.prompts.shipped import shipped_directory
 from callcenter.recordings.service import RecordingService
 
+#: A long job (slow versions of every prompt) does not keep the others waiting.
+_JOBS_AT_ONCE = 4
 _NEWS_KEPT = timedelta(days=7)
 
 
-def register_jobs(jobs: App, database: Database, recordings: RecordingService) -> None:
+def register_jobs(
+    jobs: App, database: Database, recordings: RecordingService, *, zone: ZoneInfo = CITY_ZONE
+) -> None:
     """All periodic jobs of the hotline."""
 
     @jobs.periodic(cron="*/10 * * * *")
@@ -27,6 +40,12 @@ def register_jobs(jobs: App, database: Database, recordings: RecordingService) -
     async def verify_oldest(timestamp: int) -> None:
         """Hash the recordings again that were checked longest ago: what we say exists, does."""
         await recordings.verify_oldest(limit=50)
+
+    @jobs.periodic(cron="1 * * * *")
+    @jobs.task(name="articles.keep", queueing_lock="articles.keep")
+    async def keep_articles(timestamp: int) -> None:
+        """Open, expire and remind. Days are the city's: hourly, a new one begins at some hour."""
+        await ArticleKeeper(database, system_clock, zone=zone).keep()
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name="news.forget", queueing_lock="news.forget")
@@ -45,12 +64,18 @@ async def serve_worker(settings: Settings) -> None:
     database = Database(url, name="callcenter-worker", pool_size=4)
     jobs = jobs_app(url)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
-    register_jobs(jobs, database, recordings)
+    register_jobs(jobs, database, recordings, zone=settings.zone)
+    shelf = Shelf(prompt_library(settings, await asyncio.to_thread(locate)), shipped_directory())
+    prompts = PromptJobs(database, shelf, system_clock)
+    register_prompt_jobs(jobs, prompts)
 
     async def work() -> None:
         async with jobs.open_async():
             await jobs.run_worker_async(
-                name="worker", install_signal_handlers=False, shutdown_graceful_timeout=1
+                name="worker",
+                concurrency=_JOBS_AT_ONCE,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=1,
             )
 
     try:

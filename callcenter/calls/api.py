@@ -28,12 +28,15 @@ from callcenter.platform.web import (
 
 class PathStepOut(Schema):
     """A node of the flow the caller came to. `key` is what was pressed before, null for nothing;
-    `led_by` says what that meant."""
+    `led_by` says what that meant. A node that begins with a dot is no node of the flow but a step
+    of the door. `about` names what was heard beside the flow's own words, such as
+    `notice/<name>/<version>`."""
 
     node: str
     key: str | None
     led_by: LedBy = LedBy.FLOW
     at: datetime
+    about: str = ""
 
 
 class LegOut(Schema):
@@ -60,7 +63,12 @@ class CallRecordingOut(Schema):
 
 
 class CallOut(Schema):
-    """A call, from first ring to last word."""
+    """A call, from first ring to last word.
+
+    `recording_notice` is what was played before anything was recorded, null where the line has none
+    of its own (its flow says so itself). `priority`: with it the caller waited in the queue, null:
+    as all; `priority_reason` is the priority list's.
+    """
 
     call_id: UUID
     linkedid: str
@@ -88,6 +96,10 @@ class CallOut(Schema):
     ivr_flow: str | None
     ivr_version: int | None
     ivr_path: list[PathStepOut]
+    recording_notice: str | None
+    recording_notice_version: int | None
+    priority: int | None
+    priority_reason: str | None
     legs: list[LegOut]
 
 
@@ -106,7 +118,11 @@ class TimelineOut(Schema):
 
 
 def _out(view: CallView) -> CallOut:
-    known: Mapping[str, Any] = {**view.row, "case_number": view.case_number}
+    known: Mapping[str, Any] = {
+        **view.row,
+        "case_number": view.case_number,
+        "priority_reason": view.priority_reason,
+    }
     fields = {name: known[name] for name in CallOut.model_fields if name in known}
     return CallOut.model_validate(
         {

@@ -132,7 +132,8 @@ class CallBegan(CallEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowNodeEntered(CallEvent):
     """CC_IVR. `pressed` led to the node: a key, `t` silence, `i7` the key 7 the menu does not have,
-    `r` another process went on there; empty when the flow came there by itself."""
+    `r` another process went on there; empty when the flow came there by itself. `about` names what
+    is heard there beside the flow's own words."""
 
     kind: ClassVar[str] = "flow_node_entered"
     node: str
@@ -141,6 +142,7 @@ class FlowNodeEntered(CallEvent):
     version: int | None = None
     node_type: str = ""
     language: str | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +157,12 @@ class FlowLeft(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntered(CallEvent):
-    """CC_QUEUE: Queue() is next."""
+    """CC_QUEUE: Queue() is next. `priority` 1 to 20: before callers with less; None: as all."""
 
     kind: ClassVar[str] = "queue_entered"
     queue: str
     why: str = ""
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +184,35 @@ class RecordingBegan(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBegan(CallEvent):
-    """CC_VOICEMAIL: the caller is asked to speak after the tone."""
+    """CC_VOICEMAIL: the tone was heard, the take `name` of a message begins.
+
+    `reason` is why the caller was asked for one: closed, overflow, no_agents, failure, choice;
+    empty in journals older than it.
+    """
 
     kind: ClassVar[str] = "message_began"
     name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEnded(CallEvent):
+    """CC_VOICEMAIL_END: the take is over and the caller still there.
+
+    `length_ms` is without the silence that ended it; None where Asterisk could not write.
+    """
+
+    kind: ClassVar[str] = "message_ended"
+    name: str
+    length_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandingOn(CallEvent):
+    """CC_TRANSFER: the flow has another unit's number dialled."""
+
+    kind: ClassVar[str] = "handing_on"
+    to: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +284,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         MessageBegan,
         FaxBegan,
         FaxEnded,
+        MessageEnded,
         Reconciled,
         Superseded,
         LegMoved,

@@ -100,6 +100,21 @@ class CallTransferred(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallHandedOn(Fact):
+    """The flow has another unit's number dialled."""
+
+    kind: ClassVar[str] = "call_handed_on"
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherUnitAnswered(Fact):
+    """The caller and the other unit hear each other."""
+
+    kind: ClassVar[str] = "other_unit_answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingStarted(Fact):
     """Asterisk was told to write `name`; `recording_kind` is conversation or voicemail."""
 
@@ -110,10 +125,14 @@ class RecordingStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLeft(Fact):
-    """The call ended while or after the caller was leaving a message."""
+    """The call ended and leaves a message: `name` is the take that counts by the journal's clock.
+
+    `reason` is why the caller was asked for it: closed, overflow, no_agents, failure, choice.
+    """
 
     kind: ClassVar[str] = "message_left"
     name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ No order of records raises, and none breaks the rules of the table `calls`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,15 +21,20 @@ from callcenter.calls.model import (
     Call,
     CallState,
     Disposition,
+    DoorStep,
     Leg,
     MissedRing,
     PathStep,
+    Take,
     agent_of,
     led_by,
 )
 
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
 GIVING_UP: Final = timedelta(milliseconds=500)
+
+_NOTICE: Final = re.compile(r"notice/([a-z][a-z0-9_-]{0,62})/([1-9][0-9]{0,8})")
+_PRIORITY: Final = re.compile(r"priority/([1-9][0-9]{0,17})")
 
 
 def begin(call_id: UUID, node: str, event: CallEvent) -> Call:
@@ -56,9 +62,7 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.LinkedidEnded():
             return _linkedid_over(call, event)
         case ev.MessageBegan():
-            if not call.ended_at:
-                call = replace(call, state=CallState.LEAVING_MESSAGE, message=event.name)
-            return _recording(call, event, "voicemail")
+            return _recording(_speaking(call, event), event, "voicemail")
         case ev.FaxEnded():
             return _fax_ended(call, event)
     if call.ended_at:
@@ -79,7 +83,11 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _at_node(call, event)
         case ev.FlowLeft():
             return _flow_left(call, event)
+        case ev.HandingOn():
+            call = replace(call, handed_on_to=event.to)
+            return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
         case ev.QueueEntered():
+            call = replace(call, priority=event.priority or call.priority)
             return _queued(call, event.at, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
@@ -88,6 +96,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _left_queue(call, event)
         case ev.FaxBegan():
             return _fax_began(call, event)
+        case ev.MessageEnded():
+            return _spoken(call, event), []
         case ev.Transferred():
             fact = fa.CallTransferred(
                 call_id=call.call_id,
@@ -204,27 +214,75 @@ def _fax_ended(call: Call, event: ev.FaxEnded) -> tuple[Call, list[Fact]]:
     return call, [fact]
 
 
+def _speaking(call: Call, event: ev.MessageBegan) -> Call:
+    """A take begins; the ones before it stay what they are."""
+    if call.ended_at or any(take.name == event.name for take in call.takes):
+        return call
+    # Journals older than the reason: only a queue that gave up, or the flow, led there.
+    reason = event.reason or ("overflow" if call.left_queue else "choice")
+    take = Take(event.name, reason, event.at)
+    return replace(call, state=CallState.LEAVING_MESSAGE, takes=(*call.takes, take))
+
+
+def _spoken(call: Call, event: ev.MessageEnded) -> Call:
+    length = None if event.length_ms is None else timedelta(milliseconds=event.length_ms)
+    return _end_take(call, event.name, length)
+
+
+def _end_take(call: Call, name: str, length: timedelta | None) -> Call:
+    takes = tuple(
+        replace(take, length=length, over=True) if take.name == name and not take.over else take
+        for take in call.takes
+    )
+    return replace(call, takes=takes)
+
+
 def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     key, why = led_by(event.pressed)
     if call.state is CallState.RINGING:
         call = replace(call, state=CallState.IN_MENU)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at)),
-        ivr_flow=event.flow or call.ivr_flow,
-        ivr_version=event.version or call.ivr_version,
+        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at, event.about)),
+        # The line's own flow, though it may run others.
+        ivr_flow=call.ivr_flow or event.flow,
+        ivr_version=call.ivr_version or event.version,
         language=event.language or call.language,
-        self_served=call.self_served or event.node_type in SELF_SERVICE_NODES,
+        self_served=call.self_served or _serves(event),
     )
+    call = _at_the_door(call, event)
     return call, [
         fa.NodeEntered(call_id=call.call_id, at=event.at, node=event.node, key=key, led_by=why)
     ]
+
+
+def _serves(event: ev.FlowNodeEntered) -> bool:
+    """Whether who leaves here has been told something: an answer, or how a case stands."""
+    if event.about:
+        return event.about.startswith(("article/", "case/told", "fax/ordered"))
+    return event.node_type in SELF_SERVICE_NODES
+
+
+def _at_the_door(call: Call, event: ev.FlowNodeEntered) -> Call:
+    if notice := _NOTICE.fullmatch(event.about):
+        return replace(call, recording_notice=notice[1], recording_notice_version=int(notice[2]))
+    if entry := _PRIORITY.fullmatch(event.about):
+        return replace(call, priority_entry=int(entry[1]))
+    if event.node == DoorStep.BLOCKED:
+        return replace(call, refused=True)
+    if event.node == DoorStep.EMERGENCY:
+        return replace(call, refused=False)
+    return call
 
 
 def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
     call = replace(call, language=event.language or call.language)
     if event.next == "hangup":
         return replace(call, self_served=True), []
+    if event.next == "blocked":
+        return replace(call, refused=True), []
+    if event.next == "callback":
+        return replace(call, wants_callback=True), []
     if event.next:
         return call, []
     return call, [fa.FlowFailed(call_id=call.call_id, at=event.at)]
@@ -261,11 +319,18 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
         return call, []
     # Who comes by an attended transfer answered in another call, which has that record.
     call = _with_leg(call, replace(leg, bridged=True, answered_at=leg.answered_at or event.at))
-    if leg.agent is None or event.uniqueid == call.uniqueid:
+    if event.uniqueid == call.uniqueid:
         return call, []
+    if leg.agent is None:
+        if call.handed_on_to is None or call.other_answered or call.queued_at is not None:
+            return call, []
+        call = replace(call, other_answered=True, state=CallState.TALKING)
+        return call, [fa.OtherUnitAnswered(call_id=call.call_id, at=event.at)]
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.
     if call.agent_answered_at is None:
         call = replace(call, agent_answered_at=event.at, agent=leg.agent, state=CallState.TALKING)
+    # Who talks to a person after all has left nothing to be worked off; the takes stay recordings.
+    call = replace(call, takes=())
     return call, [fa.AgentAnswered(call_id=call.call_id, at=event.at, agent=leg.agent)]
 
 
@@ -353,6 +418,11 @@ def _end(
         for leg in call.legs:
             if leg.ended_at is None:
                 call = _with_leg(call, replace(leg, ended_at=max(ended_at, leg.started_at)))
+    for take in call.takes:
+        # A hang-up ends a take too. Whether a call that broke off was silent only the file knows.
+        if not take.over:
+            length = None if reconciled else max(ended_at - take.began_at, timedelta())
+            call = _end_take(call, take.name, length)
     disposition = _disposition(call, by, interrupted=reconciled)
     call = replace(
         call,
@@ -363,7 +433,10 @@ def _end(
     )
     facts: list[Fact] = []
     if call.message:
-        facts.append(fa.MessageLeft(call_id=call.call_id, at=ended_at, name=call.message))
+        left = call.message
+        facts.append(
+            fa.MessageLeft(call_id=call.call_id, at=ended_at, name=left.name, reason=left.reason)
+        )
     if call.fax and not call.fax_is_over:
         # Asterisk ended without a word of it; what lies on the disk is looked at all the same.
         call = replace(call, fax_is_over=True)
@@ -393,7 +466,7 @@ def _end(
 
 def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
-    if call.agent_answered_at:
+    if call.agent_answered_at or call.other_answered:
         return Disposition.ANSWERED
     if call.fax_went:
         return Disposition.FAX
@@ -405,8 +478,13 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
         return Disposition.FAILED if interrupted else Disposition.ABANDONED
     if call.fax:
         return Disposition.FAX
+    if call.refused:
+        return Disposition.BLOCKED
+    if call.wants_callback:
+        return Disposition.CALLBACK_REQUESTED
     if call.self_served:
         return Disposition.SELF_SERVED
     if call.direction == "outbound":
         return Disposition.FAILED  # whoever was called and did not answer abandons nothing
-    return Disposition.ABANDONED if by == "caller" else Disposition.FAILED
+    # Who said nothing after the tone had nothing for us, also where we hung up at last.
+    return Disposition.ABANDONED if by == "caller" or call.takes else Disposition.FAILED

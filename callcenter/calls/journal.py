@@ -49,7 +49,8 @@ _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,150}")
 _UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udfff]"
 )
-_NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,140}")
+_NUMBER: Final = re.compile(r"[+]?[0-9]{1,20}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _WORD: Final = re.compile(r"[A-Za-z_]{0,40}")
 _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
@@ -61,6 +62,9 @@ _FAX_ERROR: Final = re.compile(r"[A-Za-z0-9 /-]{0,500}")
 _STATION: Final = re.compile(r"[0-9+]{0,40}")
 _MODE: Final = re.compile(r"[A-Za-z0-9]{0,20}")
 _MOST_FAX_PAGES: Final = 9999
+#: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
+_ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
+_HIGHEST_PRIORITY: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,7 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 version=_whole(extra, "version"),
                 node_type=_text(extra, "type", _WORD),
                 language=language,
+                about=_text(extra, "about", _ABOUT),
             )
         case dialplan.JournalEvent.EXIT:
             return ev.FlowLeft(
@@ -240,17 +245,34 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             queue = _text(extra, "queue", _QUEUE)
             if not queue:
                 raise BrokenRule("queue is empty")
-            return ev.QueueEntered(**common, queue=queue, why=_text(extra, "why", _WORD))
+            priority = _whole(extra, "priority") or 0
+            return ev.QueueEntered(
+                **common,
+                queue=queue,
+                why=_text(extra, "why", _WORD),
+                priority=priority if 1 <= priority <= _HIGHEST_PRIORITY else None,
+            )
         case dialplan.JournalEvent.QUEUE_EXIT:
             return ev.QueueLeft(
                 **common,
                 queue=_text(extra, "queue", _QUEUE),
                 status=_text(extra, "status", _WORD),
             )
+        case dialplan.JournalEvent.TRANSFER:
+            return ev.HandingOn(**common, to=_text(extra, "to", _NUMBER))
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:
-            return ev.MessageBegan(**common, name=_recording_name(extra))
+            return ev.MessageBegan(
+                **common, name=_recording_name(extra), reason=_text(extra, "reason", _WORD)
+            )
+        case dialplan.JournalEvent.VOICEMAIL_END:
+            failed = _text(extra, "status", _WORD) == dialplan.RecordStatus.ERROR
+            return ev.MessageEnded(
+                **common,
+                name=_recording_name(extra),
+                length_ms=None if failed else _whole(extra, "ms"),
+            )
         case dialplan.JournalEvent.FAX_BEGIN:
             fax = str(_uuid(extra, "fax"))
             return ev.FaxBegan(**common, fax=fax, way=_text(extra, "way", _WORD))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -38,8 +38,23 @@ class Disposition(StrEnum):
     FAILED = "failed"
 
 
+class DoorStep(StrEnum):
+    """Steps before a flow, as `ivr.door` journals them; the dot keeps them apart from nodes."""
+
+    BLOCKED = ".blocked"  #: told that the number is on the nuisance list
+    EMERGENCY = ".emergency"  #: pressed the emergency key: served as anybody
+    PRIORITY = ".priority"  #: is on the priority list
+    NOTICE = ".notice"  #: the recording notice, with the welcome if there is one
+    WELCOME = ".welcome"  #: a welcome without a notice
+    CLOSED = ".closed"  #: told that the line is closed now
+
+
 #: Flow nodes after which a caller who leaves has been served by the machine.
-SELF_SERVICE_NODES: Final = frozenset({"article", "case_status", "self_service"})
+#: (Those that ask first, as case_status, say by `about` when something was told.)
+SELF_SERVICE_NODES: Final = frozenset({"article", "self_service"})
+
+#: A shorter take is no message: the caller was told so, or hung up before saying anything.
+SHORTEST_MESSAGE: Final = timedelta(seconds=3)
 
 #: `PJSIP/1001-0000002a`: endpoints that are a number are agents (DESIGN.md §5), the trunk's is not.
 _AGENT_CHANNEL: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})-[0-9a-f]{8}")
@@ -78,12 +93,14 @@ def led_by(pressed: str) -> tuple[str | None, LedBy]:
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """A node the caller came to; `key` is the key that was pressed before, None for none."""
+    """A node the caller came to; `key` is the key that was pressed before, None for none. `about`
+    names what was heard there beside the flow's own words (`notice/<name>/<version>` …)."""
 
     node: str
     key: str | None
     led_by: LedBy
     at: datetime
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +131,25 @@ class MissedRing:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """One attempt at a message. `length` is None while it lasts, and when nobody can tell (Asterisk
+    died, or could not write): then the file decides."""
+
+    name: str
+    reason: str
+    began_at: datetime
+    length: timedelta | None = None
+    over: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.length is None or self.length >= SHORTEST_MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Everything that is true about one call. `call_id` is ours; linkedid and uniqueid are
-    Asterisk's and may change or repeat. Fields after `merged_into` serve the fold only."""
+    Asterisk's and may change or repeat. Fields after `priority_entry` serve the fold only."""
 
     call_id: UUID
     node: str
@@ -146,15 +179,26 @@ class Call:
     legs: tuple[Leg, ...] = ()
     linkedids: tuple[str, ...] = ()
     merged_into: UUID | None = None
+    #: The recording notice that was played, and its version.
+    recording_notice: str | None = None
+    recording_notice_version: int | None = None
+    #: How far ahead of others the caller waited, and which entry of the priority list says so.
+    priority: int | None = None
+    priority_entry: int | None = None
 
     began: bool = False
     self_served: bool = False
+    #: Was told at the door that the number is blocked, and pressed no emergency key since.
+    refused: bool = False
     left_queue: bool = False
-    message: str | None = None
     fax: str | None = None  #: the fax of this call, the last one where there were several
     fax_way: str = ""
     fax_is_over: bool = False
     fax_went: bool = False  #: a page at least went over
+    takes: tuple[Take, ...] = ()
+    wants_callback: bool = False
+    handed_on_to: str | None = None  #: another unit's number, once it was dialled
+    other_answered: bool = False  #: there
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None
@@ -164,6 +208,11 @@ class Call:
     def is_settled(self) -> bool:
         """Nothing more is to come: the call and all its legs are over."""
         return self.ended_at is not None and all(leg.ended_at for leg in self.legs)
+
+    @property
+    def message(self) -> Take | None:
+        """The take that counts: the last that is long enough, whatever was begun after it."""
+        return next((take for take in reversed(self.takes) if take.counts), None)
 
     def leg(self, uniqueid: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)

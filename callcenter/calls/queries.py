@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.calls.store import among
 from callcenter.calls.tables import call_legs, calls
 from callcenter.cases.tables import case_calls
+from callcenter.lines.callers.tables import listed_callers
 from callcenter.recordings.tables import recordings
 
 
@@ -61,6 +62,18 @@ async def legs_of(
         .order_by(call_legs.c.started_at, call_legs.c.uniqueid)
     )
     return _grouped(found.mappings().all())
+
+
+async def priority_reasons(connection: AsyncConnection, entries: Collection[int]) -> dict[int, str]:
+    """Why callers came first, by entry of the priority list."""
+    if not entries:
+        return {}
+    found = await connection.execute(
+        select(listed_callers.c.entry_id, listed_callers.c.reason).where(
+            among(listed_callers.c.entry_id, entries)
+        )
+    )
+    return {row.entry_id: row.reason for row in found}
 
 
 def _grouped(rows: Sequence[RowMapping]) -> dict[UUID, list[Mapping[str, Any]]]:

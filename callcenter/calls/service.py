@@ -53,6 +53,7 @@ class CallView:
     case_number: str | None = None
     recordings: Sequence[Mapping[str, Any]] = field(default=())
     legs: Sequence[Mapping[str, Any]] = field(default=())
+    priority_reason: str | None = None
 
 
 async def remember_call(connection: AsyncConnection, seed: CallSeed) -> None:
@@ -115,12 +116,21 @@ class CallService:
     async def _views(
         self, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
     ) -> builtins.list[CallView]:
-        # Three statements for any number of calls.
+        # Four statements for any number of calls.
         ids = [row["call_id"] for row in rows]
         cases = await queries.case_numbers(connection, ids)
         recordings = await queries.recordings_of(connection, ids)
         legs = await queries.legs_of(connection, ids)
+        reasons = await queries.priority_reasons(
+            connection, {row["priority_entry"] for row in rows if row["priority_entry"]}
+        )
         return [
-            CallView(row, cases.get(call_id), recordings.get(call_id, ()), legs.get(call_id, ()))
+            CallView(
+                row,
+                cases.get(call_id),
+                recordings.get(call_id, ()),
+                legs.get(call_id, ()),
+                reasons.get(row["priority_entry"]),
+            )
             for call_id, row in zip(ids, rows, strict=True)
         ]

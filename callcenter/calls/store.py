@@ -61,6 +61,10 @@ _PLAIN: Final = (
     "ivr_flow",
     "ivr_version",
     "merged_into",
+    "recording_notice",
+    "recording_notice_version",
+    "priority",
+    "priority_entry",
 )
 
 _insert_call = insert(calls)
@@ -101,6 +105,7 @@ def call_row(call: Call) -> dict[str, Any]:
             "key": step.key,
             "led_by": step.led_by.value,
             "at": step.at.isoformat(),
+            **({"about": step.about} if step.about else {}),
         }
         for step in call.ivr_path
     ]

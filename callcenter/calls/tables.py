@@ -50,11 +50,16 @@ calls = Table(
     Column("ivr_version", Integer),
     Column("ivr_path", JSONB, nullable=False, server_default="[]"),
     Column("merged_into", ForeignKey("calls.call_id")),
+    Column("recording_notice", Text),
+    Column("recording_notice_version", Integer),
+    Column("priority", Integer),
+    Column("priority_entry", BigInteger),  # of listed_callers
     # Not unique: Asterisk's uniqueids can repeat after a restart, our UUID is the identity.
     Index("ix_calls_node_uniqueid", "node", "uniqueid"),
     Index("ix_calls_started_at", text("started_at DESC"), "call_id"),
     Index("ix_calls_open", "node", postgresql_where=text("ended_at IS NULL")),
     Index("ix_calls_caller_number", "caller_number", text("started_at DESC")),
+    Index("ix_calls_ivr_flow", "ivr_flow", "ivr_version", "started_at"),
 )
 
 call_linkedids = Table(

@@ -15,7 +15,7 @@ from callcenter.calls import facts as fa
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.fold import apply, begin
-from callcenter.calls.model import agent_of
+from callcenter.calls.model import DoorStep, agent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,20 @@ _LED_BY: Final = {
     "wrong_key": "again, after {key}, a key the menu does not have",
     "resumed": "again, after our process was lost",
 }
+_DOOR: Final[dict[str, str]] = {
+    DoorStep.BLOCKED: "Was told that the number is blocked, and of the emergency key.",
+    DoorStep.EMERGENCY: "Pressed the emergency key: served as anybody.",
+    DoorStep.PRIORITY: "Is on the priority list.",
+    DoorStep.NOTICE: "Was told that the call is recorded.",
+    DoorStep.WELCOME: "Was welcomed.",
+    DoorStep.CLOSED: "Was told that the line is closed now.",
+}
 _WHY: Final = {
     "flow": "chosen in the menu",
     "failover": "because our flow did not answer",
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
+    "message": "in place of a message",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",
@@ -60,7 +69,9 @@ _ENDS: Final = {
     "self_served": "The call ended; the caller was served by the machine",
     "voicemail": "The call ended with a message",
     "fax": "The call ended after a fax",
+    "callback_requested": "The call ended; the caller is to be called back",
     "overflowed": "The call ended without anybody having been free",
+    "blocked": "The call ended at the door; the number is on the nuisance list",
     "failed": "The call ended before it could be served",
 }
 _BY: Final = {"caller": "the caller hung up", "agent": "the agent hung up", "system": "ended by us"}
@@ -89,6 +100,8 @@ def _words(fact: Fact) -> str:
             return f"A call to {fact.line} arrived." if fact.line else "A call arrived."
         case fa.CallAnswered():
             return "The hotline answered."
+        case fa.NodeEntered() if fact.node in _DOOR:
+            return _DOOR[fact.node]
         case fa.NodeEntered():
             way = _LED_BY.get(fact.led_by)
             if way is None:
@@ -112,12 +125,16 @@ def _words(fact: Fact) -> str:
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to
             return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
+        case fa.CallHandedOn():
+            return f"Handed on to {fact.to}."
+        case fa.OtherUnitAnswered():
+            return "The other unit answered; the two hear each other."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."
             return "Recording was switched on for the conversation."
         case fa.MessageLeft():
-            return "The caller's message ended."
+            return "The caller's message is kept."
         case fa.FaxStarted():
             return _FAX_STARTS.get(fact.way, "A fax began.")
         case fa.FaxFinished():

@@ -54,6 +54,7 @@ class CaseReply(Schema):
     opened_by: str
     closed_at: datetime | None
     version: int
+    due_at: datetime | None = Field(None, description="When it must have been dealt with.")
 
 
 class HistoryEntry(Schema):
@@ -271,6 +272,7 @@ def _fields(case: Case) -> dict[str, Any]:
         "opened_by": case.opened_by,
         "closed_at": case.closed_at,
         "version": case.version,
+        "due_at": case.due_at,
     }
 
 

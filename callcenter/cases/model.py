@@ -130,6 +130,8 @@ class Case:
     opened_by: str
     closed_at: datetime | None = None
     version: int = 0
+    #: When somebody must have dealt with it; None: no deadline was set.
+    due_at: datetime | None = None
 
     #: The fields `edit` takes, with their longest length and whether they may hold line ends.
     EDITABLE: ClassVar[Mapping[str, tuple[int, int, bool]]] = {
@@ -181,6 +183,17 @@ class Case:
         for name, change in detail.items():
             setattr(self, name, change["to"])
         return self._event(EventKind.EDITED, by=by, at=at, detail=detail)
+
+    def set_due(self, due_at: datetime | None, *, by: str, at: datetime) -> CaseEvent | None:
+        """Set or lift the deadline; None where it is that already, and on a closed case."""
+        if self.state is CaseState.CLOSED or due_at == self.due_at:
+            return None
+        said = {
+            "from": self.due_at.isoformat() if self.due_at else None,
+            "to": due_at.isoformat() if due_at else None,
+        }
+        self.due_at = due_at
+        return self._event(EventKind.EDITED, by=by, at=at, detail={"due_at": said})
 
     def add_note(self, text: str, *, by: str, at: datetime) -> CaseEvent:
         """Raises `InvalidField`."""

@@ -84,6 +84,24 @@ class CaseService:
         await announce(connection, TOPIC, case.number)
         return case
 
+    async def set_due(
+        self, connection: AsyncConnection, number: CaseNumber, due_at: datetime | None, *, by: str
+    ) -> None:
+        """Set or lift a deadline within the caller's transaction. Raises `NoSuchCase`."""
+        case = await _locked(connection, number)
+        event = case.set_due(due_at, by=by, at=self._clock())
+        if event is not None:
+            await store.save_case(connection, case, event)
+            await announce(connection, TOPIC, number)
+
+    async def note(
+        self, connection: AsyncConnection, number: CaseNumber, text: str, *, by: str
+    ) -> None:
+        """Add a note within the caller's transaction. Raises `NoSuchCase`, `InvalidField`."""
+        case = await _locked(connection, number)
+        await store.save_case(connection, case, case.add_note(text, by=by, at=self._clock()))
+        await announce(connection, TOPIC, number)
+
     async def open(
         self,
         *,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,18 @@ from callcenter.cases.model import (
     Relation,
 )
 from callcenter.cases.number import CaseNumber
-from callcenter.cases.tables import case_calls, case_events, case_serial, cases
+from callcenter.cases.progress_model import FailedTries, Progress, ProgressFacts, TryOutcome
+from callcenter.cases.tables import (
+    case_calls,
+    case_events,
+    case_progress_tries,
+    case_serial,
+    cases,
+)
+
+#: Namespaces of our advisory locks (first key of two).
+_LOCK_TRIES_AT_CASE: Final = 7411020
+_LOCK_TRIES_OF_CALLER: Final = 7411021
 
 
 def _case(row: Row[Any]) -> Case:
@@ -37,6 +48,7 @@ def _case(row: Row[Any]) -> Case:
         opened_by=row.opened_by,
         closed_at=row.closed_at,
         version=row.version,
+        due_at=row.due_at,
     )
 
 
@@ -114,6 +126,7 @@ async def save_case(connection: AsyncConnection, case: Case, event: CaseEvent) -
             state=case.state,
             closed_at=case.closed_at,
             version=case.version,
+            due_at=case.due_at,
         )
     )
     await add_event(connection, case.number, event)
@@ -219,3 +232,106 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
             )
         )
     return conditions
+
+
+# -- Case progress by phone ------------------------------------------------------------
+
+
+async def lock_tries(
+    connection: AsyncConnection, number: CaseNumber, caller_number: str | None
+) -> None:
+    """Until the end of the transaction nobody else tries this case, nor this caller another one.
+
+    Always in this order, so that two never wait for each other.
+    """
+    for space, key in (
+        (_LOCK_TRIES_AT_CASE, number),
+        (_LOCK_TRIES_OF_CALLER, caller_number or ""),
+    ):
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(:space, hashtext(:key))"),
+            {"space": space, "key": key},
+        )
+
+
+async def progress_facts(
+    connection: AsyncConnection, number: CaseNumber, *, most: int, shortest: int
+) -> ProgressFacts:
+    """How a case stands, and the numbers of citizens who called about it, the origin's first.
+
+    Two queries, whether there is such a case or not.
+    """
+    reopened_at = (
+        select(func.max(case_events.c.at))
+        .where(case_events.c.case_number == number, case_events.c.kind == EventKind.REOPENED)
+        .scalar_subquery()
+    )
+    row = (
+        await connection.execute(
+            select(
+                cases.c.state,
+                cases.c.opened_at,
+                cases.c.closed_at,
+                reopened_at.label("reopened_at"),
+            ).where(cases.c.case_number == number)
+        )
+    ).one_or_none()
+    # The origin is among case_calls. Calls of agents' phones have an extension as their number.
+    numbers = await connection.scalars(
+        select(calls.c.caller_number)
+        .join(case_calls, case_calls.c.call_id == calls.c.call_id)
+        .where(
+            case_calls.c.case_number == number,
+            calls.c.direction == "inbound",
+            func.char_length(calls.c.caller_number) >= shortest,
+        )
+        .group_by(calls.c.caller_number)
+        .order_by(
+            func.bool_or(case_calls.c.relation == Relation.ORIGIN).desc(),
+            func.min(case_calls.c.linked_at),
+            calls.c.caller_number,
+        )
+        .limit(most)
+    )
+    told = tuple(told for told in numbers if told is not None)
+    if row is None:
+        return ProgressFacts(progress=None, numbers=told)
+    since = row.closed_at or row.reopened_at or row.opened_at
+    return ProgressFacts(progress=Progress(CaseState(row.state), since), numbers=told)
+
+
+async def failed_tries(
+    connection: AsyncConnection,
+    number: CaseNumber,
+    caller_number: str | None,
+    *,
+    since: datetime,
+) -> FailedTries:
+    """Failed tries after `since`; those of callers without a number are one count."""
+    tries = case_progress_tries.c
+    failed = select(func.count()).where(tries.outcome == TryOutcome.FAILED, tries.at > since)
+    of_case = failed.where(tries.case_number == number).scalar_subquery()
+    # SQLAlchemy writes IS NULL for None.
+    of_caller = failed.where(tries.caller_number == caller_number)
+    row = (await connection.execute(select(of_case, of_caller.scalar_subquery()))).one()
+    return FailedTries(of_case=row[0], of_caller=row[1])
+
+
+async def add_try(
+    connection: AsyncConnection,
+    *,
+    case_number: CaseNumber | None,
+    caller_number: str | None,
+    call_id: UUID | None,
+    at: datetime,
+    outcome: TryOutcome,
+) -> None:
+    await connection.execute(
+        insert(case_progress_tries).values(
+            at=at,
+            case_number=case_number,
+            caller_number=caller_number,
+            call_id=call_id,
+            outcome=outcome,
+        )
+    )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Sequence, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from callcenter.platform.db import Moment, metadata
@@ -22,6 +34,7 @@ cases = Table(
     Column("opened_by", Text, nullable=False),
     Column("closed_at", Moment),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("due_at", Moment),  # when somebody must have dealt with it, None: nothing was promised
     Index("ix_cases_opened_at", text("opened_at DESC"), "case_number"),
     Index("ix_cases_unclosed", "state", postgresql_where=text("state <> 'closed'")),
     Index("ix_cases_closed_at", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
@@ -51,4 +64,23 @@ case_events = Table(
     Column("actor", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("detail", JSONB, nullable=False),
+)
+
+case_progress_tries = Table(
+    "case_progress_tries",
+    metadata,
+    Column("try_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("case_number", ForeignKey("cases.case_number")),
+    Column("caller_number", Text),
+    # No foreign key: the journal may bring the call's row later.
+    Column("call_id", Uuid),
+    Column("outcome", Text, nullable=False),
+    Index("ix_case_progress_tries_case_number_at", "case_number", "at"),
+    Index(
+        "ix_case_progress_tries_failed",
+        "caller_number",
+        "at",
+        postgresql_where=text("outcome = 'failed'"),
+    ),
 )

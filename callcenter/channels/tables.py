@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-from callcenter.channels.fax.tables import fax_deliveries, fax_documents, faxes
-
-__all__ = ["fax_deliveries", "fax_documents", "faxes"]
+import callcenter.channels.fax.tables
+import callcenter.channels.messages.tables  # noqa: F401 - for `callcenter.tables`

@@ -24,12 +24,16 @@ class LiveReply(Schema):
 
 
 class CheckReply(Schema):
-    """`mend` says how, where something is to be mended."""
+    """`mend` says how, where something is to be mended.
+
+    `alarm`: somebody must act, though callers are served (`ok`).
+    """
 
     name: str
     ok: bool
     detail: str
     mend: str | None
+    alarm: bool
 
 
 class ReadyReply(Schema):

@@ -1,4 +1,4 @@
-"""The checks behind `/health/ready`: database, node, AMI, journal, AGI, trunk, disk."""
+"""The checks behind `/health/ready`: database, node, AMI, journal, AGI, trunk, disk, calendar."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from callcenter.platform.db import Database
 from callcenter.platform.health import Check, CheckResult
 from callcenter.platform.migrate import current_revision, newest_revision
 from callcenter.platform.settings import Settings
+from callcenter.schedules.store import missing_years
+from callcenter.schedules.work_calendar import years_needed
 from callcenter.switch.tables import node_status
 
 #: A node that was silent for longer is taken for dead.
@@ -86,6 +88,7 @@ def all_checks(
         "database": database_check(database),
         **node_checks(database, clock, node, trunk),
         "disk": disk_check(recordings),
+        "work_calendar": work_calendar_check(database, clock),
     }
 
 
@@ -212,6 +215,30 @@ def disk_check(folder: Path, *, least_free: int = LEAST_FREE) -> Check:
                 "on a full one",
             )
         return CheckResult(ok=True, detail=free)
+
+    return check
+
+
+def work_calendar_check(database: Database, clock: Clock) -> Check:
+    """The work calendar has data for this year and, from 1 December, for the next.
+
+    An alarm, not a failure: without it schedules keep their weekly hours and calls go on.
+    """
+
+    async def check() -> CheckResult:
+        needed = years_needed(clock())
+        async with database.transaction() as connection:
+            missing = await missing_years(connection, needed)
+        if missing:
+            return CheckResult(
+                ok=True,
+                alarm=True,
+                detail=f"no data for {', '.join(map(str, missing))}: holidays and make-up workdays "
+                "are not known, time limits in workdays cannot be counted",
+                mend="update the package chinesecalendar, or enter the days and load the year "
+                "with source manual (POST /api/v1/work-calendar/years)",
+            )
+        return CheckResult(ok=True, detail=f"has data for {', '.join(map(str, needed))}")
 
     return check
 

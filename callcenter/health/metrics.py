@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls
 from callcenter.cases.tables import cases
+from callcenter.channels.messages.tables import messages
 from callcenter.health.checks import SILENCE
 from callcenter.health.report import NodeReport
 from callcenter.lines.tables import lines
@@ -28,6 +29,8 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Unavailable
 from callcenter.recordings.tables import recordings
+from callcenter.schedules.store import missing_years
+from callcenter.schedules.work_calendar import years_needed
 from callcenter.switch.tables import node_status
 
 DAY: Final = timedelta(hours=24)
@@ -61,7 +64,9 @@ class Figures:
     cases_closed: int = 0
     recordings: list[tuple[str, int]] = field(default_factory=list)
     oldest_unfinished: datetime | None = None
+    messages: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, overdue
     nodes: dict[str, NodeReport] = field(default_factory=dict)
+    calendar_years_missing: int = 0
 
 
 class Metrics:
@@ -101,7 +106,7 @@ class _Snapshot:
 
 
 async def _read(connection: AsyncConnection, now: datetime) -> Figures:
-    """Five queries, each through an index."""
+    """Six queries, each through an index."""
     since = now - DAY
     # A line that is not configured is whatever somebody dialled: no label of its own.
     line = func.coalesce(lines.c.number, literal("other")).label("line")
@@ -142,7 +147,14 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             .group_by(recordings.c.state)
         ),
     )
+    of_messages = await _rows(
+        connection,
+        select(messages.c.state, func.count(), func.count().filter(messages.c.due_at < now))
+        .where(messages.c.done_at.is_(None))
+        .group_by(messages.c.state),
+    )
     nodes = await _rows(connection, select(node_status))
+    missing = await missing_years(connection, years_needed(now))
     return Figures(
         now=now,
         ended=[(row[0], row[1], row[2]) for row in ended],
@@ -153,11 +165,13 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         oldest_unfinished=min(
             (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
         ),
+        messages=[(row[0], row[1], row[2]) for row in of_messages],
         nodes={
             row.node: NodeReport(row.heartbeat_at, row.report)
             for row in nodes
             if isinstance(row.report, dict)
         },
+        calendar_years_missing=len(missing),
     )
 
 
@@ -205,6 +219,22 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_recordings_oldest_unfinished_seconds",
         "Age of the oldest recording that is not finished; 0: none",
         value=max(0.0, (figures.now - oldest).total_seconds()) if oldest else 0.0,
+    )
+    yield GaugeMetricFamily(
+        "callcenter_work_calendar_years_missing",
+        "Years the work calendar needs now and has no data for; more than 0: an alarm",
+        value=figures.calendar_years_missing,
+    )
+    yield _gauge(
+        "messages",
+        "Messages to be worked off",
+        ["state"],
+        [((state,), count) for state, count, _ in figures.messages],
+    )
+    yield GaugeMetricFamily(
+        "callcenter_messages_overdue",
+        "Messages to be worked off whose deadline is past",
+        value=sum(overdue for _, _, overdue in figures.messages),
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily

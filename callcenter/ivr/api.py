@@ -18,8 +18,9 @@ from pydantic import Field
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.ivr.check import Code, Severity
-from callcenter.ivr.model import Flow, InvalidFlow, Title
+from callcenter.ivr.model import Flow, InvalidFlow
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.spoken import Title
 from callcenter.ivr.store import FlowRow, VersionRow
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
@@ -106,9 +107,20 @@ class WholeVersion(VersionView):
 
 
 class Active(Schema):
-    """The version callers are to hear."""
+    """The version callers are to hear, and why."""
 
     version: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    comment: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+
+
+class ActivationView(Schema):
+    """From `at` on callers heard `version` instead of `replaced`."""
+
+    version: int
+    replaced: int | None
+    at: datetime
+    by: str
+    why: str
 
 
 class ActiveVersion(Schema):
@@ -247,10 +259,27 @@ def router(service: FlowService, guard: Guard) -> APIRouter:
 
     @routes.put("/{name}/active")
     async def activate(
-        name: FlowName, body: Active, _who: Principal = Depends(guard.admin)
+        name: FlowName, body: Active, who: Principal = Depends(guard.admin)
     ) -> Activated:
-        done = await service.activate(name, body.version)
+        done = await service.activate(name, body.version, by=who.name, why=body.comment)
         return Activated(version=done.version.version, in_force=done.in_force)
+
+    @routes.get("/{name}/activations")
+    async def list_activations(
+        name: FlowName,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[ActivationView]:
+        rows = await service.activations(name, _before(cursor), limit + 1)
+        more = encode_cursor(str(rows[limit - 1].activation_id)) if len(rows) > limit else None
+        items = [
+            ActivationView(
+                version=row.version, replaced=row.replaced, at=row.at, by=row.by, why=row.why
+            )
+            for row in rows[:limit]
+        ]
+        return Page(items=items, next_cursor=more)
 
     return routes
 

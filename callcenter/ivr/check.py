@@ -11,19 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from callcenter.ivr.model import (
-    Article,
-    Flow,
-    Menu,
-    PromptRef,
-    Say,
-    SwitchLanguage,
-    ToQueue,
-    forced_next,
-    languages_of,
-    references,
-    spoken_by,
-)
+from callcenter.ivr.model import Flow, forced_next, languages_of, references, spoken_by
+from callcenter.ivr.nodes import Article, Menu, Say, SwitchLanguage, ToQueue
+from callcenter.ivr.spoken import PromptRef
 
 
 class Severity(StrEnum):

@@ -1,9 +1,10 @@
 """Which flow the next caller of a line hears.
 
-At the start of each call one cheap query asks which version is active, so that the next caller
-after a publication hears it; definitions are immutable by (flow, version) and kept. Without an
-answer from the database within `LOOKUP_LIMIT` the last known rule serves; it lies on disk too, so
-that a process started while the database is away still has a menu.
+At the start of each call one cheap query asks for the stamp that every change of what callers hear
+raises (`ivr_stamp`): is it the one in memory, nothing is read at all; otherwise everything is read
+anew, so that the next caller after a publication hears it. Definitions are immutable by (flow,
+version) and kept. Without an answer from the database within `LOOKUP_LIMIT` the last known state
+serves; it lies on disk too, so that a process started while the database is away still has a menu.
 """
 
 from __future__ import annotations
@@ -12,15 +13,23 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
+from callcenter.ivr.conversation import Plan
+from callcenter.ivr.library import Library
 from callcenter.ivr.model import Flow, parse_flow
-from callcenter.ivr.runner import Plan
+from callcenter.ivr.resources import Resources, parse_resources, read_resources
 from callcenter.ivr.store import LineRule
+from callcenter.knowledge.edition import CITY_ZONE
+from callcenter.platform.clock import Clock, system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.deadline import at_most
 from callcenter.platform.errors import HotlineError
@@ -29,8 +38,6 @@ from callcenter.platform.news import listen
 
 #: How long a caller may wait for the database before the last known menu is taken.
 LOOKUP_LIMIT: Final = timedelta(milliseconds=300)
-#: Topics after which a line may lead somewhere else.
-TOPICS: Final = frozenset({"flow", "line"})
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +49,39 @@ class Straight:
     queue: str
     language: str | None
     why: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that a call may need, as it was at `stamp`."""
+
+    stamp: int = 0
+    rules: Mapping[str, LineRule] = field(default_factory=dict)
+    flows: Mapping[tuple[str, int], Flow] = field(default_factory=dict)
+    active: Mapping[str, int] = field(default_factory=dict)  # flow → active version
+    resources: Resources = field(default_factory=Resources)
+
+    @cached_property
+    def library(self) -> Library:
+        """What any of the flows may use while it runs."""
+        flows = {
+            name: (version, self.flows[name, version])
+            for name, version in self.active.items()
+            if (name, version) in self.flows
+        }
+        return self.resources.library(flows)
+
+    def plan(self, line: str) -> Plan | Straight | None:
+        """What this line does with its next caller; None for a line nobody knows."""
+        rule = self.rules.get(line)
+        if rule is None:
+            return None
+        if rule.mode == "direct":
+            return Straight(rule.queue, rule.language, "direct")
+        flow = None if rule.version is None else self.flows.get((rule.flow, rule.version))
+        if flow is None or rule.version is None:
+            return Straight(rule.queue, rule.language, "no_flow")
+        return Plan(rule.flow, rule.version, flow, rule.queue, rule.language, self.library)
 
 
 class FlowCache:
@@ -56,14 +96,18 @@ class FlowCache:
         *,
         default_queue: str = "general",
         limit: timedelta = LOOKUP_LIMIT,
+        clock: Clock = system_clock,
+        zone: ZoneInfo = CITY_ZONE,
     ) -> None:
         self._database = database
         self._file = file
         self.default_queue = default_queue
         self._limit = limit
-        self._rules: dict[str, LineRule] = {}
-        self._flows: dict[tuple[str, int], Flow] = {}
+        self._clock = clock
+        self._zone = zone
+        self._known = Known()
         self._written = ""
+        self._reading = asyncio.Lock()
         #: How many calls were served from memory because the database did not answer.
         self.served_from_memory = 0
 
@@ -72,79 +116,76 @@ class FlowCache:
         limit.
         """
         try:
-            rule = await at_most(self._limit, self._look_up(line), name="ivr-lookup")
+            await at_most(self._limit, self._catch_up(), name="ivr-lookup")
         except Exception as exc:  # whatever it is, the caller has called now
-            rule = self._rules.get(line)
             self.served_from_memory += 1
             log.warning(
                 "no answer about line from the database (%s): %s",
                 type(exc).__name__,
-                "the last known menu serves" if rule else "nothing known, straight to a person",
+                "the last known menu serves"
+                if line in self._known.rules
+                else "nothing known, straight to a person",
             )
-        if rule is None:
-            return Straight(self.default_queue, None, "no_line")
-        if rule.mode == "direct":
-            return Straight(rule.queue, rule.language, "direct")
-        flow = None if rule.version is None else self._flows.get((rule.flow, rule.version))
-        if flow is None or rule.version is None:
-            return Straight(rule.queue, rule.language, "no_flow")
-        return Plan(rule.flow, rule.version, flow, rule.queue, rule.language)
+        return self._known.plan(line) or Straight(self.default_queue, None, "no_line")
 
-    async def _look_up(self, line: str) -> LineRule | None:
+    def is_open(self, schedule: str, at: datetime) -> bool:
+        """Whether a schedule is open; True for one that is not known: nobody is sent away by
+        mistake.
+        """
+        hours = self._known.library.hours.get(schedule)
+        return hours is None or hours(at).is_open
+
+    async def _catch_up(self) -> None:
+        """Read everything anew unless nothing has changed since."""
         async with self._database.transaction() as connection:
-            rule = await store.line_rule(connection, line)
-            missing = self._missing([] if rule is None else [rule])
-            found = await store.definitions_of(connection, missing)
-        self._keep(found)
-        if rule is None:
-            self._rules.pop(line, None)
-        else:
-            self._rules[line] = rule
-        return rule
-
-    def _missing(self, rules: Iterable[LineRule]) -> list[tuple[str, int]]:
-        return sorted(
-            {
-                (rule.flow, rule.version)
-                for rule in rules
-                if rule.version is not None and (rule.flow, rule.version) not in self._flows
-            }
-        )
-
-    def _keep(self, definitions: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-        for key, definition in definitions.items():
-            self._flows[key] = parse_flow(definition)
+            if await store.stamp(connection) == self._known.stamp:
+                return
+        await self.refresh()
 
     async def refresh(self) -> None:
-        """Read every line and what it needs, and write it to disk when it changed.
-
-        Raises `DatabaseUnavailable`.
-        """
-        async with self._database.transaction() as connection:
-            rules = await store.all_line_rules(connection)
-            found = await store.definitions_of(connection, self._missing(rules))
-        self._keep(found)
-        self._rules = {rule.number: rule for rule in rules}
-        wanted = {(rule.flow, rule.version) for rule in rules}
-        self._flows = {key: flow for key, flow in self._flows.items() if key in wanted}
+        """Read every line and what it needs. Raises `DatabaseUnavailable`."""
+        # A burst of calls after a publication reads once.
+        async with self._reading, self._database.transaction() as connection:
+            # First the stamp: what changes while we read makes it differ again.
+            stamp = await store.stamp(connection)
+            if stamp == self._known.stamp:
+                return
+            self._known = await self._read(connection, stamp)
         await self._save()
+
+    async def _read(self, connection: AsyncConnection, stamp: int) -> Known:
+        rules = await store.all_line_rules(connection)
+        active = await store.active_versions(connection)
+        wanted = _wanted(active, rules)
+        before = self._known.flows
+        missing = sorted(wanted - before.keys())
+        found = await store.definitions_of(connection, missing)
+        flows = {key: flow for key, flow in before.items() if key in wanted}
+        flows |= {key: parse_flow(definition) for key, definition in found.items()}
+        by_lines = await store.schedules_of_lines(connection)
+        resources = await read_resources(
+            connection, flows.values(), at=self._clock(), zone=self._zone, schedules=by_lines
+        )
+        return Known(stamp, {rule.number: rule for rule in rules}, flows, active, resources)
 
     async def follow(self) -> None:
         """Keep up with the news, for ever. To be supervised."""
-        async for news in listen(self._database):
-            if news is not None and news.topic not in TOPICS:
-                continue
+        async for _news in listen(self._database):
             try:
-                await self.refresh()
+                await self._catch_up()
             except HotlineError as exc:
                 log.warning("cannot read the flows of the lines now: %s", type(exc).__name__)
 
     async def _save(self) -> None:
+        known = self._known
         state = {
-            "lines": [asdict(self._rules[number]) for number in sorted(self._rules)],
+            "stamp": known.stamp,
+            "lines": [asdict(known.rules[number]) for number in sorted(known.rules)],
+            "active": known.active,
+            "resources": known.resources.as_json(),
             "versions": [
                 {"flow": flow, "version": version, "definition": definition.as_json()}
-                for (flow, version), definition in sorted(self._flows.items())
+                for (flow, version), definition in sorted(known.flows.items())
             ],
         }
         text = json.dumps(state, ensure_ascii=False)
@@ -163,15 +204,25 @@ class FlowCache:
         try:
             state = json.loads(self._file.read_text("utf-8"))
             rules = [LineRule(**rule) for rule in state["lines"]]
+            active = {str(flow): int(version) for flow, version in state["active"].items()}
             flows = {
                 (entry["flow"], entry["version"]): parse_flow(entry["definition"])
                 for entry in state["versions"]
             }
+            resources = parse_resources(state["resources"], self._zone)
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, TypeError, KeyError, HotlineError) as exc:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, HotlineError) as exc:
             log.warning("cannot use %s: %s", self._file, type(exc).__name__)
             return False
-        self._rules = {rule.number: rule for rule in rules}
-        self._flows = flows
+        # Stamp 0 is nobody's: the first call reads anew.
+        self._known = Known(0, {rule.number: rule for rule in rules}, flows, active, resources)
         return True
+
+
+def _wanted(active: Mapping[str, int], rules: Iterable[LineRule]) -> set[tuple[str, int]]:
+    """The versions that are heard: those of lines, and every active one, which another flow may
+    run.
+    """
+    lines = {(rule.flow, rule.version) for rule in rules if rule.version is not None}
+    return lines | set(active.items())

@@ -1,21 +1,26 @@
-"""A call comes in: find its flow, lead the caller through, open the case, hand the call on."""
+"""A call comes in: the door of its line, its flow, the case, and where the call goes on."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from callcenter.ivr.conversation import Around, Plan, Voice
+from callcenter.ivr.door import ClosedTo, Door, DoorPort, Way, at_the_door
+from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse
 from callcenter.ivr.flows import FlowCache, Straight
-from callcenter.ivr.model import EnterQueue, FlowExit
-from callcenter.ivr.runner import Voice, run_flow
+from callcenter.ivr.runner import run_flow
 from callcenter.ivr.session import CallerHungUp, CallSession
 from callcenter.platform.deadline import at_most
 
+#: What a line nobody knows speaks.
+DEFAULT_LANGUAGE: Final = "zh"
 #: A caller waits no longer than this for the case to be written; `node` catches up otherwise.
 CASE_LIMIT: Final = timedelta(seconds=1)
 
@@ -35,6 +40,13 @@ class QueuedCall:
 OpenCase = Callable[[QueuedCall], Coroutine[Any, Any, None]]
 
 
+class OpenDoor:
+    """A line without a door: nothing is said, nobody is kept out."""
+
+    async def door_for(self, line: str, caller: str | None) -> Door:
+        return Door()
+
+
 class IvrService:
     """Runs calls. `open_case` must be idempotent by call id: `node` opens the same case from the
     journal when it failed here.
@@ -46,11 +58,15 @@ class IvrService:
         voice: Voice,
         open_case: OpenCase,
         *,
+        doors: DoorPort | None = None,
+        around: Around | None = None,
         case_limit: timedelta = CASE_LIMIT,
     ) -> None:
         self._cache = cache
         self._voice = voice
         self._open_case = open_case
+        self._doors = doors or OpenDoor()
+        self._around = around or Around()
         self._case_limit = case_limit
         #: For metrics: exits by kind and reason, `fault`, `case_late`, `case_failed`.
         self.counts: Counter[str] = Counter()
@@ -75,14 +91,38 @@ class IvrService:
         await call.leave(exit)
 
     async def _decide(self, call: CallSession) -> FlowExit:
-        plan = await self._cache.plan_for(call.line)
-        if isinstance(plan, Straight):
-            if plan.language is not None:
-                await call.set_language(plan.language)
-            return EnterQueue(plan.queue, why=plan.why)
-        if call.resume_node is None:
+        # Both ask the database, neither for longer than a moment: the caller waits for one of them.
+        plan, door = await asyncio.gather(
+            self._cache.plan_for(call.line), self._doors.door_for(call.line, call.caller)
+        )
+        language = plan.language or DEFAULT_LANGUAGE
+        if call.resume_node is not None:
+            language = call.language or language
+        elif plan.language is not None:
             await call.set_language(plan.language)
-        return await run_flow(plan, call, self._voice, on_fault=self._count_fault)
+        flow, version = (plan.flow, plan.version) if isinstance(plan, Plan) else ("", 0)
+        met = await at_the_door(door, call, self._voice, language, flow=flow, version=version)
+        if met.way is Way.REFUSED:
+            return Refuse()
+        if met.way is Way.CLOSED:
+            return HangUp() if door.closed_to is ClosedTo.HANGUP else LeaveMessage("closed")
+        if isinstance(plan, Straight):
+            exit: FlowExit = EnterQueue(plan.queue, why=plan.why)
+        elif met.ahead == "0":
+            # A person from everywhere, also from the words before the flow.
+            exit = EnterQueue(plan.queue)
+        else:
+            exit = await run_flow(
+                plan,
+                call,
+                self._voice,
+                self._around,
+                ahead=met.ahead,
+                on_fault=self._count_fault,
+            )
+        if isinstance(exit, EnterQueue) and door.priority > exit.priority:
+            return replace(exit, priority=door.priority)
+        return exit
 
     def _count_fault(self, _exc: Exception) -> None:
         self.counts["fault"] += 1

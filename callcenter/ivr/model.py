@@ -1,153 +1,49 @@
-"""What a flow is: nodes joined by ids, every limit stated; and where a flow may send a call.
+"""What a flow is: nodes joined by ids.
 
     {"entry": "hello", "nodes": {"hello": {"type": "say", "say": {"zh": "…"}, "next": "menu"}, …}}
 
-This says what *one* node may look like; `check.py` judges the graph they make. A flow read from the
-database is frozen: calls in progress share it.
+`nodes.py` says what *one* node may look like, this what they make together; `check.py` judges the
+graph. A flow read from the database is frozen: calls in progress share it.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    ValidationError,
+from pydantic import Field, ValidationError
+
+from callcenter.ivr.nodes import (
+    Article,
+    ArticleMenu,
+    Branch,
+    ByHours,
+    CaseStatus,
+    Collect,
+    Menu,
+    Node,
+    NodeId,
+    Say,
+    Set,
+    SubFlow,
+    Survey,
+    SwitchLanguage,
+    ToCallback,
+    ToFax,
+    ToNumber,
+    ToQueue,
 )
-
+from callcenter.ivr.spoken import AnySpoken, Part, PromptRef, ValueRef, parts_of
 from callcenter.platform.errors import InvalidFields
 
 MAX_NODES: Final = 500
-MAX_TEXT: Final = 2000  #: characters of one text in one language
-MAX_LANGUAGES: Final = 20
-KEYS: Final = "0123456789*#"
+#: A flow within a flow within a flow: deeper ones are refused by the check.
+MAX_DEPTH: Final = 5
+#: Nodes of a flow together with all the flows it runs.
+MAX_NODES_TOGETHER: Final = 2000
 
 
-def _speakable(value: str) -> str:
-    # Control characters cannot be spoken, and PostgreSQL refuses NUL and lone surrogates in JSON.
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in value):
-        raise ValueError("control characters cannot be spoken")
-    if not value.strip():
-        raise ValueError("there must be something to say")
-    return value
-
-
-def _one_line(value: str) -> str:
-    if "\n" in value:
-        raise ValueError("must stand on one line")
-    return _speakable(value)
-
-
-NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-PromptName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_speakable)
-]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Words = Annotated[dict[Language, Text], Field(min_length=1, max_length=MAX_LANGUAGES)]
-
-
-class PromptRef(_Part):
-    """A prompt of the library, by name."""
-
-    prompt: PromptName
-
-
-def _kind_of_spoken(value: object) -> str | None:
-    if isinstance(value, PromptRef) or (isinstance(value, Mapping) and "prompt" in value):
-        return "by_name"
-    return "words" if isinstance(value, Mapping) else None
-
-
-#: What is spoken: words per language, or a prompt's name.
-Spoken = Annotated[
-    Annotated[Words, Tag("words")] | Annotated[PromptRef, Tag("by_name")],
-    Discriminator(
-        _kind_of_spoken,
-        custom_error_type="spoken",
-        custom_error_message='write {"zh": "…", "en": "…"} or {"prompt": "name"}',
-    ),
-]
-
-
-class Say(_Part):
-    """Speaks, then goes on."""
-
-    type: Literal["say"]
-    say: Spoken
-    next: NodeId
-
-
-class Article(_Part):
-    """Reads an answer to the caller, then goes on (back to a menu, as a rule)."""
-
-    type: Literal["article"]
-    title: Annotated[dict[Language, Title], Field(max_length=MAX_LANGUAGES)] | None = None
-    text: Spoken
-    next: NodeId
-
-
-class Menu(_Part):
-    """Speaks and waits for one key.
-
-    `retries` says how often the menu is said again after silence or a wrong key; then the call goes
-    to `on_timeout` or `on_invalid`, and to a person where those are not given. `0` is a person.
-    """
-
-    type: Literal["menu"]
-    say: Spoken
-    options: Annotated[dict[Key, NodeId], Field(min_length=1, max_length=len(KEYS))]
-    timeout_seconds: Annotated[int, Field(ge=1, le=30)] = 5
-    retries: Annotated[int, Field(ge=0, le=5)] = 2
-    on_timeout: NodeId | None = None
-    on_invalid: NodeId | None = None
-
-
-class SwitchLanguage(_Part):
-    """From here on the caller hears this language."""
-
-    type: Literal["language"]
-    language: Language
-    next: NodeId
-
-
-class ToQueue(_Part):
-    """A person: leaves the flow for a queue of agents."""
-
-    type: Literal["queue"]
-    queue: QueueName
-    say: Spoken | None = None
-
-
-class End(_Part):
-    """Ends the call, with a last word if there is one."""
-
-    type: Literal["hangup"]
-    say: Spoken | None = None
-
-
-Node = Annotated[Say | Menu | Article | SwitchLanguage | ToQueue | End, Field(discriminator="type")]
-
-
-class Flow(_Part):
+class Flow(Part):
     """A whole flow: where it begins and all its nodes."""
 
     entry: NodeId
@@ -155,57 +51,83 @@ class Flow(_Part):
 
     def as_json(self) -> dict[str, Any]:
         """As it was written: fields that were left out stay out."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
 
 def forced_next(node: Node) -> str | None:
-    """Where a caller gets to who presses nothing; None: out of the flow, to a person or the end."""
+    """Where a caller gets to who presses nothing; None: out of the flow, or to a person."""
     match node:
-        case Say() | Article() | SwitchLanguage():
+        case Say() | Article() | SwitchLanguage() | Survey() | Set() | SubFlow():
             return node.next
-        case Menu():
+        case Menu() | Collect() | ArticleMenu():
             return node.on_timeout
+        case CaseStatus():
+            return node.on_failed
+        case ToCallback():
+            return node.on_refused
+        case ToFax():
+            return node.on_failed
+        case Branch():
+            return node.otherwise
+        case ByHours():
+            return node.closed
         case _:
             return None
 
 
 def references(node: Node) -> Iterator[tuple[str, str]]:
-    """Every (field, node id) by which a node names another one."""
+    """Every (field, node id) by which a node names another one; `.person`, `.return` included."""
     match node:
-        case Say() | Article() | SwitchLanguage():
-            yield "next", node.next
         case Menu():
             for key, target in node.options.items():
                 yield f"options.{key}", target
-            if node.on_timeout is not None:
-                yield "on_timeout", node.on_timeout
-            if node.on_invalid is not None:
-                yield "on_invalid", node.on_invalid
+        case Branch():
+            for value, target in node.cases.items():
+                yield f"cases.{value}", target
         case _:
-            return
+            pass
+    for field in _TARGETS:
+        named = getattr(node, field, None)
+        if isinstance(named, str):
+            yield field, named
 
 
-def spoken_by(node: Node) -> dict[str, str] | PromptRef | None:
+#: The fields of nodes that name a node, in the order findings are told.
+_TARGETS: Final = (
+    "next",
+    "open",
+    "closed",
+    "holiday",
+    "otherwise",
+    "fax",
+    "on_timeout",
+    "on_invalid",
+    "on_failed",
+    "on_refused",
+)
+
+
+def spoken_by(node: Node) -> AnySpoken | None:
     """What a node says, whatever the field is called."""
     match node:
         case Article():
             return node.text
-        case SwitchLanguage():
+        case SwitchLanguage() | Branch() | ByHours() | CaseStatus() | Set() | SubFlow():
             return None
         case _:
             return node.say
 
 
 def texts_of(flow: Flow) -> Iterator[tuple[str, str]]:
-    """Every (language, text) a caller of this flow can hear, each once."""
+    """Every (language, text) written into this flow, each once."""
     seen: set[tuple[str, str]] = set()
     for node in flow.nodes.values():
-        spoken = spoken_by(node)
-        if isinstance(spoken, dict):
-            for pair in spoken.items():
-                if pair not in seen:
-                    seen.add(pair)
-                    yield pair
+        for part in parts_of(spoken_by(node)):
+            if isinstance(part, dict):
+                for pair in part.items():
+                    if pair not in seen:
+                        seen.add(pair)
+                        yield pair
 
 
 def languages_of(flow: Flow) -> list[str]:
@@ -213,6 +135,48 @@ def languages_of(flow: Flow) -> list[str]:
     found = {language for language, _text in texts_of(flow)}
     found |= {n.language for n in flow.nodes.values() if isinstance(n, SwitchLanguage)}
     return sorted(found)
+
+
+def has_slow_pace(flow: Flow) -> bool:
+    """Whether callers of this flow can ask for slow prompts."""
+    return any(isinstance(node, Set) and node.pace == "slow" for node in flow.nodes.values())
+
+
+def names_outside(flow: Flow) -> frozenset[tuple[str, str]]:
+    """Every (kind, name) a flow refers to outside itself; kinds as in `ivr_references`."""
+    found: set[tuple[str, str]] = set()
+    for node in flow.nodes.values():
+        for part in parts_of(spoken_by(node)):
+            if isinstance(part, PromptRef):
+                found.add(("prompt", part.prompt))
+        match node:
+            case ToQueue() | ToCallback():
+                found.add(("queue", node.queue))
+            case ToNumber(queue=str() as queue):
+                found.add(("queue", queue))
+            case ByHours():
+                found.add(("schedule", node.schedule))
+            case Article(article=str() as name):
+                found.add(("article", name))
+            case ArticleMenu():
+                found.add(("category", node.category))
+            case ToFax(document=str() as name):
+                found.add(("document", name))
+            case ToFax(article=str() as name):
+                found.add(("article", name))
+            case SubFlow():
+                found.add(("flow", node.flow))
+            case _:
+                pass
+    return frozenset(found)
+
+
+def variables_read(node: Node) -> frozenset[str]:
+    """The variables a node speaks or decides by."""
+    found = {part.value for part in parts_of(spoken_by(node)) if isinstance(part, ValueRef)}
+    if isinstance(node, Branch):
+        found.add(node.on)
+    return frozenset(found)
 
 
 class InvalidFlow(InvalidFields):
@@ -236,41 +200,27 @@ def parse_flow(document: object) -> Flow:
         ) from exc
 
 
+_UNION_TAGS: Final = frozenset({"words", "by_name", "value", "several"})
+
+
 def _field(location: tuple[int | str, ...]) -> str:
     """The field's path in the document: without the union tags pydantic puts between."""
     parts = [str(part) for part in location if part != "[key]"]
     if len(parts) > 2 and parts[0] == "nodes":
         del parts[2]  # the node's type
-    if len(parts) > 3 and parts[2] in ("say", "text") and parts[3] in ("words", "by_name"):
-        del parts[3]
+        if len(parts) > 3 and parts[2] in ("say", "text"):
+            parts[3:] = _without_tags(parts[3:])
     return ".".join(parts)[:300] or "body"
+
+
+def _without_tags(parts: list[str]) -> list[str]:
+    """Of `several.2.value.as`, `2.as`: a tag stands first, and behind the place in a list."""
+    if parts and parts[0] in _UNION_TAGS:
+        is_list, parts = parts[0] == "several", parts[1:]
+        if is_list and len(parts) > 1:
+            return [parts[0], *_without_tags(parts[1:])]
+    return parts
 
 
 def _rule(message: str) -> str:
     return message.removeprefix("Value error, ")
-
-
-# Where a flow may send a call ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class EnterQueue:
-    """To a person. `why`: `flow`, `direct` (a line without a menu), `no_flow`, `no_line`, `steps`
-    (the caller went round in circles) or `fault` (ours).
-    """
-
-    queue: str
-    why: str = "flow"
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveMessage:
-    """To the voice mailbox."""
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """The caller has what they wanted."""
-
-
-FlowExit = EnterQueue | LeaveMessage | HangUp

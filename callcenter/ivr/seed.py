@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
-from callcenter.ivr.model import Flow, parse_flow
+from callcenter.ivr.model import Flow, names_outside, parse_flow
 from callcenter.platform.clock import Clock
 from callcenter.platform.news import announce
 
@@ -32,11 +32,16 @@ async def seed_defaults(connection: AsyncConnection, clock: Clock) -> None:
     """
     if await store.flow_named(connection, NAME) is not None:
         return
-    definition, now = default_flow().as_json(), clock()
+    flow, now = default_flow(), clock()
+    definition = flow.as_json()
     await store.add_flow(connection, NAME, "12345 主流程 Main menu", now)
     await store.set_draft(connection, NAME, definition, SEEDED_BY, now)
     version = await store.add_version(
         connection, NAME, definition, comment="Shipped with callcenter", by=SEEDED_BY, at=now
     )
-    await store.activate(connection, NAME, version)
+    for number in (0, version):
+        await store.remember_references(connection, NAME, number, names_outside(flow))
+    await store.activate(
+        connection, NAME, version, by=SEEDED_BY, why="Shipped with callcenter", at=now
+    )
     await announce(connection, "flow", NAME)

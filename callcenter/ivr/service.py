@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
 from callcenter.ivr.check import Finding, Surroundings, check, errors_in
-from callcenter.ivr.model import Flow, parse_flow, texts_of
-from callcenter.ivr.store import FlowRow, VersionRow
+from callcenter.ivr.model import Flow, names_outside, parse_flow, texts_of
+from callcenter.ivr.resources import Resources, read_resources
+from callcenter.ivr.store import Activation, FlowRow, VersionRow
+from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
@@ -86,8 +89,16 @@ class DraftRead:
 class FlowService:
     """Use cases of the REST API and of the start of an instance."""
 
-    def __init__(self, database: Database, library: PromptLibrary, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        library: PromptLibrary,
+        clock: Clock,
+        *,
+        zone: ZoneInfo = CITY_ZONE,
+    ) -> None:
         self._database = database
+        self._zone = zone
         self._library = library
         self._clock = clock
 
@@ -123,7 +134,8 @@ class FlowService:
         Raises `InvalidFlow` when it cannot be read as a flow, `Stale` when somebody edited it after
         `based_on` (None: any version), `NoSuchFlow`.
         """
-        definition = parse_flow(document).as_json()
+        flow = parse_flow(document)
+        definition = flow.as_json()
         async with self._database.transaction() as connection:
             current = await store.draft_of(connection, name, for_update=True)
             if current is None:
@@ -131,6 +143,7 @@ class FlowService:
             if based_on is not None and based_on != current.version:
                 raise Stale
             version = await store.set_draft(connection, name, definition, by, self._clock())
+            await store.remember_references(connection, name, 0, names_outside(flow))
         return DraftRead(definition, version)
 
     async def check_draft(self, name: str) -> list[Finding]:
@@ -158,13 +171,14 @@ class FlowService:
             number = await store.add_version(
                 connection, name, flow.as_json(), comment=comment, by=by, at=now
             )
-            await store.activate(connection, name, number)
+            await store.remember_references(connection, name, number, names_outside(flow))
+            await store.activate(connection, name, number, by=by, why=comment, at=now)
             await announce(connection, "flow", name)
             version = await store.version_of(connection, name, number)
         assert version is not None
         return Published(version, in_force=True)
 
-    async def activate(self, name: str, number: int) -> Published:
+    async def activate(self, name: str, number: int, *, by: str, why: str = "") -> Published:
         """Lead callers through an older (or newer) version from now on.
 
         It is checked again: a queue it names may be gone. Raises `NoSuchVersion`, `FlowHasErrors`,
@@ -173,9 +187,15 @@ class FlowService:
         version = await self.version(name, number)
         await self._make_ready(name, parse_flow(version.definition))
         async with self._database.transaction() as connection:
-            await store.activate(connection, name, number)
+            await store.activate(connection, name, number, by=by, why=why, at=self._clock())
             await announce(connection, "flow", name)
         return Published(version, in_force=True)
+
+    async def activations(self, name: str, before: int | None, limit: int) -> Sequence[Activation]:
+        """What callers heard when, youngest first. Raises `NoSuchFlow`."""
+        async with self._database.transaction() as connection:
+            await _flow(connection, name)
+            return await store.activations_before(connection, name, before, limit)
 
     async def versions(self, name: str, before: int | None, limit: int) -> Sequence[VersionRow]:
         """Newest first. Raises `NoSuchFlow`."""
@@ -199,15 +219,21 @@ class FlowService:
         Raises `NotRendered`, `SpeechFailed`.
         """
         async with self._database.transaction() as connection:
-            definitions = await store.active_definitions(connection)
-        texts = {pair for definition in definitions for pair in texts_of(parse_flow(definition))}
-        return await self._library.ensure(sorted(texts))
+            flows = [parse_flow(one) for one in await store.active_definitions(connection)]
+            resources = await self._resources(connection, flows)
+        texts = {pair for flow in flows for pair in texts_of(flow)}
+        return await self._library.ensure(sorted(texts | resources.texts()))
 
     async def _make_ready(self, name: str, flow: Flow) -> None:
         errors = errors_in(check(flow, await self._surroundings(name)))
         if errors:
             raise FlowHasErrors(errors)
-        await self._library.ensure(texts_of(flow))
+        async with self._database.transaction() as connection:
+            resources = await self._resources(connection, [flow])
+        await self._library.ensure(sorted({*texts_of(flow), *resources.texts()}))
+
+    async def _resources(self, connection: AsyncConnection, flows: Sequence[Flow]) -> Resources:
+        return await read_resources(connection, flows, at=self._clock(), zone=self._zone)
 
     async def _surroundings(self, name: str) -> Surroundings:
         prompts = await self._library.available()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from callcenter.ivr.model import FlowExit
+from callcenter.ivr.exits import FlowExit
 
 
 class CallerHungUp(Exception):
@@ -27,13 +27,15 @@ class Step:
     """A node a caller enters.
 
     `key` is what led there: what was pressed; `t` nothing, `i7` the key 7 the menu does not have,
-    `r` gone on after a lost process, empty where the flow went on by itself.
+    `r` gone on after a lost process, empty where the flow went on by itself. `about` names what is
+    heard there beside the flow's own words: `article/<name>/<version>`, `notice/<name>/<version>`.
     """
 
     node: str
     flow: str
     version: int
     key: str = ""
+    about: str = ""
 
 
 class CallSession(Protocol):
@@ -45,8 +47,12 @@ class CallSession(Protocol):
     line: str
     #: The node last entered, when an `agi` process before us died in the middle of this call.
     resume_node: str | None
+    #: The flow that node belongs to; None or empty: the line's own.
+    resume_flow: str | None
     #: What the channel speaks as the flow begins: after a lost process, what the caller had chosen.
     language: str | None
+    #: The caller's number in E.164, None where it is withheld or unknown. Never to be logged.
+    caller: str | None
 
     async def ask(
         self,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, tuple_, update
+from sqlalchemy import Select, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.ivr.tables import ivr_flows, ivr_versions
+from callcenter.ivr.tables import (
+    ivr_activations,
+    ivr_flows,
+    ivr_references,
+    ivr_stamp,
+    ivr_versions,
+)
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
 
@@ -46,6 +52,18 @@ class Draft:
 
     definition: Mapping[str, Any] | None
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """From `at` on callers heard `version` instead of `replaced` (None: nothing)."""
+
+    activation_id: int
+    version: int
+    replaced: int | None
+    at: datetime
+    by: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +170,43 @@ async def add_version(
     return version
 
 
-async def activate(connection: AsyncConnection, flow: str, version: int) -> None:
-    await connection.execute(
-        update(ivr_flows).where(ivr_flows.c.name == flow).values(active_version=version)
+async def activate(
+    connection: AsyncConnection, flow: str, version: int, *, by: str, why: str, at: datetime
+) -> None:
+    """From the commit on callers hear this version; who decided it and why is kept."""
+    mine = ivr_flows.c.name == flow
+    before = await connection.scalar(
+        select(ivr_flows.c.active_version).where(mine).with_for_update()
     )
+    await connection.execute(update(ivr_flows).where(mine).values(active_version=version))
+    await connection.execute(
+        insert(ivr_activations).values(
+            flow=flow, version=version, replaced=before, at=at, by=by, why=why
+        )
+    )
+
+
+async def activations_before(
+    connection: AsyncConnection, flow: str, before: int | None, limit: int
+) -> Sequence[Activation]:
+    """Youngest first, older than the activation `before`."""
+    table = ivr_activations
+    wanted = (
+        select(
+            table.c.activation_id,
+            table.c.version,
+            table.c.replaced,
+            table.c.at,
+            table.c.by,
+            table.c.why,
+        )
+        .where(table.c.flow == flow)
+        .order_by(table.c.activation_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(table.c.activation_id < before)
+    return [Activation(*row) for row in await connection.execute(wanted)]
 
 
 async def version_of(connection: AsyncConnection, flow: str, version: int) -> VersionRow | None:
@@ -214,10 +265,37 @@ def _line_rules() -> Select[str, str, int | None, str, str, str]:
     ).join(ivr_flows, ivr_flows.c.name == lines.c.flow)
 
 
-async def line_rule(connection: AsyncConnection, number: str) -> LineRule | None:
-    """What this line does with its next caller: two primary keys, one round trip."""
-    row = (await connection.execute(_line_rules().where(lines.c.number == number))).first()
-    return None if row is None else LineRule(*row)
+async def stamp(connection: AsyncConnection) -> int:
+    """The number that every change of what callers hear raises."""
+    return int(await connection.scalar(select(ivr_stamp.c.stamp)) or 0)
+
+
+async def active_versions(connection: AsyncConnection) -> Mapping[str, int]:
+    """Every published flow with the version callers hear."""
+    wanted = select(ivr_flows.c.name, ivr_flows.c.active_version).where(
+        ivr_flows.c.active_version.is_not(None)
+    )
+    return {row.name: row.active_version for row in await connection.execute(wanted)}
+
+
+async def schedules_of_lines(connection: AsyncConnection) -> frozenset[str]:
+    """The schedules by which lines are open."""
+    wanted = select(lines.c.schedule).where(lines.c.schedule.is_not(None)).distinct()
+    return frozenset((await connection.scalars(wanted)).all())
+
+
+async def remember_references(
+    connection: AsyncConnection, flow: str, version: int, names: Iterable[tuple[str, str]]
+) -> None:
+    """What a version (0: the draft) of a flow names outside itself; replaces what was noted."""
+    mine = and_(ivr_references.c.flow == flow, ivr_references.c.version == version)
+    await connection.execute(delete(ivr_references).where(mine))
+    rows = [
+        {"flow": flow, "version": version, "kind": kind, "name": name}
+        for kind, name in sorted(names)
+    ]
+    if rows:
+        await connection.execute(insert(ivr_references), rows)
 
 
 async def all_line_rules(connection: AsyncConnection) -> Sequence[LineRule]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     Table,
@@ -59,6 +60,25 @@ ivr_references = Table(
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Index("ix_ivr_references_kind_name", "kind", "name"),
+)
+
+#: Which version callers heard from when on, who decided it and why. Append-only.
+ivr_activations = Table(
+    "ivr_activations",
+    metadata,
+    Column("activation_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("flow", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("replaced", Integer),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["flow", "version"],
+        ["ivr_versions.flow", "ivr_versions.version"],
+        name="fk_ivr_activations_flow_version_ivr_versions",
+    ),
+    Index("ix_ivr_activations_flow", "flow", "activation_id"),
 )
 
 #: One row, raised by triggers with whatever the next caller may hear.

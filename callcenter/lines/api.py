@@ -1,7 +1,8 @@
 """`/lines`: the hotline numbers. Anybody logged in reads, supervisors edit.
 
-A reply says `in_force: true` only when Asterisk was seen to have loaded the change; 202 with the
-reason in `detail` otherwise.
+A reply says `in_force: true` only when the next caller meets the change: once it is written, or,
+where Asterisk must know of it (number, mode, queue, language), once Asterisk was seen to have
+loaded it; 202 with the reason in `detail` otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.ivr.model import Language, QueueName, Title
+from callcenter.ivr.door import PERSON_KEY, ClosedTo, Greeting
+from callcenter.ivr.nodes import QueueName
+from callcenter.ivr.spoken import Language, Title
 from callcenter.lines.model import Line, LineEdit, Mode
 from callcenter.lines.service import Changed, LineService
 from callcenter.platform.web import (
@@ -37,17 +40,48 @@ IfMatch = Annotated[
 ]
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+
+
 class LineFields(Schema):
-    """What may be edited of a line."""
+    """What may be edited of a line.
+
+    `mode`: `menu` (its flow speaks first), `direct` (straight to a person) or `fax` (straight to a
+    fax machine). `schedule`: its hours, null: always open. Outside them a caller leaves a message
+    (`closed_to` `voicemail`, after `closed_say` or the mailbox's own greeting), goes on into the
+    flow (`flow`, which has a schedule node of its own) or hears `closed_say` and that is all
+    (`hangup`). `recording_notice` and then `welcome` are said once, before all else; without a
+    notice the flow says itself that the call is recorded. `emergency_key` gets a blocked caller in,
+    and so does `0`.
+    """
 
     title: Title
-    flow: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    flow: Name
     queue: QueueName
     language: Language
     mode: Mode = Mode.MENU
+    schedule: Name | None = None
+    closed_to: ClosedTo = ClosedTo.VOICEMAIL
+    closed_say: Greeting | None = None
+    welcome: Greeting | None = None
+    recording_notice: Name | None = None
+    emergency_key: Annotated[str, Field(pattern=r"^[0-9]$")] = PERSON_KEY
 
     def edit(self) -> LineEdit:
-        return LineEdit(self.title, self.flow, self.queue, self.language, self.mode)
+        """Raises `InvalidField`."""
+        return LineEdit(
+            title=self.title,
+            flow=self.flow,
+            queue=self.queue,
+            language=self.language,
+            mode=self.mode,
+            schedule=self.schedule,
+            closed_to=self.closed_to,
+            closed_say=self.closed_say,
+            welcome=self.welcome,
+            recording_notice=self.recording_notice,
+            emergency_key=self.emergency_key,
+        )
 
 
 class NewLine(LineFields):
@@ -57,7 +91,7 @@ class NewLine(LineFields):
 
 
 class LineView(LineFields):
-    """A line; `in_force`: Asterisk has loaded this version."""
+    """A line; `in_force`: the next caller meets this version."""
 
     number: str
     version: int

@@ -7,6 +7,7 @@
     │   ├── NotFound       what was named does not exist
     │   ├── Conflict       the wish contradicts what is now true
     │   │   └── Stale      the edit was based on an older version
+    │   ├── TooLarge       more bytes than are taken
     │   ├── NotAllowed     the asker's role does not reach this
     │   └── NotAuthenticated
     ├── Unavailable        something of ours or beside us does not answer now; trying again may help
@@ -107,6 +108,12 @@ class NotAllowed(Refused):
     """Your role does not reach this."""
 
     slug = "not-allowed"
+
+
+class TooLarge(Refused):
+    """That is larger than what is taken here."""
+
+    slug = "too-large"
 
 
 class TooMany(Refused):

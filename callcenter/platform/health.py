@@ -21,12 +21,14 @@ LIMIT: Final = timedelta(seconds=2)
 class CheckResult:
     """What a check saw, and how to mend it where it is not as it should be.
 
+    `alarm`: somebody must act, and the hotline serves its callers all the same (`ok` is True).
     Shown without a token: neither text may hold personal data or secrets.
     """
 
     ok: bool
     detail: str
     mend: str | None = None
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class NamedResult:
     ok: bool
     detail: str
     mend: str | None
+    alarm: bool = False
 
 
 Check = Callable[[], Awaitable[CheckResult]]
@@ -59,6 +62,12 @@ async def run_checks(
             # The text of a foreign error may hold anything; the log's reader has the traceback.
             log.exception("the check %s failed", name)
             result = CheckResult(ok=False, detail=f"the check itself failed: {type(exc).__name__}")
-        return NamedResult(name=name, ok=result.ok, detail=result.detail, mend=result.mend)
+        return NamedResult(
+            name=name,
+            ok=result.ok,
+            detail=result.detail,
+            mend=result.mend,
+            alarm=result.alarm,
+        )
 
     return await asyncio.gather(*(run(name, check) for name, check in checks.items()))

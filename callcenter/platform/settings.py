@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import tempfile
 from datetime import time, timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -110,6 +111,13 @@ class Settings(BaseSettings):
         "CN", pattern=r"^[A-Z]{2}$", description="Region that national numbers are read in."
     )
 
+    tts_command: str | None = Field(
+        None,
+        description="Program that speaks texts instead of espeak-ng: text on its standard input, "
+        "WAV on its standard output or in the file `{output}`; `{language}` is `zh`, `en` … "
+        "Words are parted as in a shell, none is started.",
+    )
+    time_zone: str = Field("Asia/Shanghai", description="The city's time zone (IANA name).")
     default_language: str = Field("zh", pattern=r"^[a-z]{2}$", description="First language.")
     record_from: Literal["conversation", "answer"] = Field(
         "conversation", description="Record from the agent's answer, or from ours."
@@ -132,9 +140,8 @@ class Settings(BaseSettings):
     )
     fax_hours: str = Field(
         "08:00-21:00",
-        description="When fax machines are called (FAX_TIME_ZONE); 00:00-24:00: at night too.",
+        description="When fax machines are called (TIME_ZONE); 00:00-24:00: at night too.",
     )
-    fax_time_zone: str = Field("Asia/Shanghai", description="Time zone of FAX_HOURS.")
     fax_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="E.164 beginnings that faxes may be sent to, comma-separated (+86531,+8610); "
@@ -147,9 +154,22 @@ class Settings(BaseSettings):
         5, ge=1, le=1000, description="Faxes one caller may order, or get at one number, in 24 h."
     )
     fax_at_once: int = Field(2, ge=1, le=100, description="Calls that deliver faxes at a time.")
+    message_deadline: timedelta = Field(
+        timedelta(hours=24),
+        description="A message must have been worked off by then (GB/T 33358: 24 hours).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError) as exc:
+            raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
+        return value
 
     @field_validator("agent_networks", "trunk_addresses", "fax_prefixes", mode="before")
     @classmethod
@@ -158,7 +178,7 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", mode="before")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -168,7 +188,7 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait")
+    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
@@ -197,15 +217,6 @@ class Settings(BaseSettings):
         parse_hours(value)
         return value
 
-    @field_validator("fax_time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("write a zone of the IANA database, such as Asia/Shanghai") from None
-        return value
-
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, value: Path) -> Path:
@@ -213,6 +224,13 @@ class Settings(BaseSettings):
         if not _SAFE_PATH.fullmatch(str(path)):
             raise ValueError("only letters, digits and . _ - / may stand in the path")
         return path
+
+    @field_validator("tts_command")
+    @classmethod
+    def _words(cls, value: str | None) -> str | None:
+        if value is not None and not _split_command(value):
+            raise ValueError("must name a program")
+        return value
 
     @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind")
     @classmethod
@@ -253,8 +271,18 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    @property
     def sip_address(self) -> tuple[str, int]:
         return parse_bind(self.sip_bind)
+
+    @property
+    def tts_words(self) -> tuple[str, ...] | None:
+        """The speech command as a list of words; None: espeak-ng speaks."""
+        return None if self.tts_command is None else _split_command(self.tts_command)
 
     @property
     def run_directory(self) -> Path:
@@ -310,6 +338,21 @@ class Settings(BaseSettings):
     @property
     def asterisk_directory(self) -> Path:
         return self.home / "asterisk"
+
+
+def _split_command(value: str) -> tuple[str, ...]:
+    """A command as a list of words. Raises ValueError with the rule."""
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as exc:
+        raise ValueError(f"cannot be parted into words: {str(exc).lower()}") from exc
+    if words and "{" in words[0]:
+        raise ValueError("the program's name holds no placeholder")
+    for word in words:
+        for found in re.findall(r"\{[A-Za-z_]*\}", word):
+            if found not in ("{language}", "{output}"):
+                raise ValueError(f"{found} is none of {{language}}, {{output}}")
+    return words
 
 
 def parse_bind(value: str) -> tuple[str, int]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
@@ -16,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callcenter.platform import errors
@@ -31,6 +34,7 @@ _STATUS: Final[dict[type[HotlineError], int]] = {
     errors.Conflict: 409,
     errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,
+    errors.TooLarge: 413,
     errors.TooMany: 429,
     errors.Refused: 400,
     errors.Unavailable: 503,
@@ -148,6 +152,15 @@ def _sendable(text: str) -> str:
     return text[:200].encode("utf-8", "replace").decode()
 
 
+def _methods_of(app: FastAPI, request: Request) -> set[str]:
+    methods: set[str] = set()
+    for route in app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Every refusal and every fault leaves as a problem document."""
 
@@ -166,7 +179,7 @@ def install_problem_handlers(app: FastAPI) -> None:
                 # The first part says where the field stood: body, query, path, header.
                 field=_sendable(".".join(str(part) for part in error["loc"][1:]))
                 or str(error["loc"][0]),
-                rule=_sendable(error["msg"]),
+                rule=_sendable(error["msg"].removeprefix("Value error, ")),
             )
             for error in exc.errors()
         ]
@@ -180,8 +193,12 @@ def install_problem_handlers(app: FastAPI) -> None:
             )
         )
 
-    async def on_http_error(_request: Request, exc: Exception) -> Response:
+    async def on_http_error(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405:
+            # Starlette names the methods of the first route of that path; there may be several.
+            headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
         return problem_response(
             Problem(
                 type=f"/problems/http-{exc.status_code}",
@@ -189,7 +206,7 @@ def install_problem_handlers(app: FastAPI) -> None:
                 status=exc.status_code,
                 detail=str(exc.detail),
             ),
-            dict(exc.headers or {}),
+            headers,
         )
 
     async def on_fault(request: Request, exc: Exception) -> Response:
@@ -213,27 +230,44 @@ def install_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
+@dataclass(frozen=True, slots=True)
+class RouteLimit:
+    """A route that takes larger bodies than the others: an upload. Offered by a room's `api.py`."""
+
+    method: str
+    path: str  #: regular expression for the whole path below `/api/v1`
+    most_bytes: int
+
+
 class BodyLimit:
     """ASGI middleware: a request body over `most_bytes` is refused with 413, read no further.
 
-    Uvicorn has no such limit, and a body is held in memory before its schema can refuse it.
-    FastAPI's own `max_body_size` answers an announced length in plain text, not as a problem.
+    `routes` have limits of their own. Uvicorn has no such limit, and a body is held in memory
+    before its schema can refuse it. FastAPI's own `max_body_size` answers an announced length in
+    plain text, not as a problem.
     """
 
     def __init__(
-        self, app: ASGIApp, most_bytes: int, uploads: Mapping[str, int] | None = None
+        self, app: ASGIApp, most_bytes: int, routes: Sequence[RouteLimit] = (), prefix: str = ""
     ) -> None:
-        """`uploads`: another limit for paths that begin so."""
         self._app = app
         self._most = most_bytes
-        self._uploads = uploads or {}
+        self._routes = [
+            (route.method, re.compile(re.escape(prefix) + route.path), route.most_bytes)
+            for route in routes
+        ]
+
+    def _limit_of(self, scope: Scope) -> int:
+        for method, path, most_bytes in self._routes:
+            if scope["method"] == method and path.fullmatch(scope["path"]):
+                return most_bytes
+        return self._most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        most = next((n for p, n in self._uploads.items() if path.startswith(p)), self._most)
+        most = self._limit_of(scope)
         came = 0
         has_begun = False
 

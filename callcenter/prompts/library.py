@@ -1,7 +1,8 @@
 """The prompt library of one instance: `<directory>/<language>/<name>.wav`.
 
-Shipped prompts are files by name; texts of flows are files named by what they say and in whose
-voice, so that they are spoken once, never change, and a new version never disturbs an old one.
+Prompts are files by name; texts of flows are files named by what they say and in whose voice, so
+that they are spoken once, never change, and a new version never disturbs an old one. Beside each
+lies, below `slow/`, the same at 0.8 of its speed, for callers who asked for it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,34 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from callcenter.platform.errors import NotFound, Unavailable
 from callcenter.platform.files import put_whole
-from callcenter.prompts.audio import BadAudio, Measured, measure, to_telephone
+from callcenter.prompts.audio import (
+    SAMPLE_RATE,
+    SAMPLE_WIDTH,
+    BadAudio,
+    Measured,
+    measure,
+    to_telephone,
+)
+from callcenter.prompts.ffmpeg import ConversionFailed, slowed
+from callcenter.prompts.model import estimated
 from callcenter.prompts.speech import Speech
 
 #: At most so many texts are spoken at once: calls need the processor too.
 AT_ONCE: Final = 2
+
+#: Slow versions made at once: nobody waits for one, and calls need the processor too.
+SLOW_AT_ONCE: Final = 1
+#: Lengths that are remembered.
+_LENGTHS_KEPT: Final = 20_000
+_HEADER_BYTES: Final = 44  # of the WAV files we write
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -54,6 +72,10 @@ class PromptLibrary:
     _speaking: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(AT_ONCE), repr=False
     )
+    _slowing: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(SLOW_AT_ONCE), repr=False
+    )
+    _lengths: dict[tuple[Path, int, int], timedelta] = field(default_factory=dict, repr=False)
 
     def prompt(self, name: str, language: str) -> Path:
         """Where a shipped prompt lies. Raises `NoSuchPrompt` for what cannot be a prompt's name."""
@@ -70,6 +92,84 @@ class PromptLibrary:
         # A dash stands in no prompt's name: texts and prompts cannot meet.
         return self.directory / language / f"text-{digest}.wav"
 
+    def slow(self, path: Path) -> Path:
+        """Where the slow version of a prompt or text lies. Pure: the disk is not touched."""
+        return path.parent / "slow" / path.name
+
+    def slow_if_there(self, path: Path) -> Path:
+        """The slow version, or the prompt itself where there is none yet: never silence."""
+        slow = self.slow(path)
+        return slow if slow.is_file() else path
+
+    async def ensure_slow(self, paths: Iterable[Path]) -> int:
+        """See that every one of these that is there has its slow version; how many were made.
+
+        One whose source has changed since is made again. Raises `ConversionFailed` after all were
+        tried; a source that is not in our format is passed over and told to the log.
+        """
+        made = 0
+        failed: ConversionFailed | None = None
+        for path in sorted(set(paths)):
+            async with self._slowing:
+                try:
+                    made += await self._ensure_slow(path)
+                except ConversionFailed as exc:
+                    log.error("%s has no slow version: %s", path.name, exc)
+                    failed = failed or exc
+        if failed is not None:
+            raise failed
+        return made
+
+    async def _ensure_slow(self, path: Path) -> bool:
+        target = self.slow(path)
+        try:
+            sound = await asyncio.to_thread(path.read_bytes)
+        except OSError:
+            return False  # no source, no slow version: `ensure` is who makes sources
+        if await asyncio.to_thread(is_slow_of, target, sound):
+            return False
+        try:
+            slow = await slowed(sound)
+            await asyncio.to_thread(put_slow, target, slow, sound)
+        except BadAudio as exc:
+            log.warning("%s has no slow version: %s", path.name, exc)
+            return False
+        except OSError as exc:
+            raise ConversionFailed(f"Cannot write prompts: {exc.strerror}.") from exc
+        return True
+
+    async def every_file(self) -> list[Path]:
+        """Every prompt and text there is audio of, as it is played at its own speed."""
+        return await asyncio.to_thread(lambda: sorted(self.directory.glob("??/*.wav")))
+
+    async def lengths(self, paths: Iterable[Path]) -> dict[Path, timedelta]:
+        """How long each of these is; those that are not there are left out.
+
+        Remembered by path, size and time of change: a look at an unchanged file is one stat().
+        """
+        return await asyncio.to_thread(self._measured_lengths, set(paths))
+
+    def _measured_lengths(self, paths: set[Path]) -> dict[Path, timedelta]:
+        found = {}
+        for path in paths:
+            try:
+                seen = path.stat()
+                key = (path, seen.st_size, seen.st_mtime_ns)
+                length = self._lengths.get(key)
+                if length is None:
+                    length = timedelta(milliseconds=measure_file(path).duration_ms)
+                    if len(self._lengths) >= _LENGTHS_KEPT:
+                        self._lengths.clear()
+                    self._lengths[key] = length
+            except (OSError, BadAudio):
+                continue
+            found[path] = length
+        return found
+
+    def estimated(self, text: str, language: str) -> timedelta:
+        """About how long a text takes that was not spoken yet. Pure: the disk is not touched."""
+        return estimated(text, language)
+
     async def available(self) -> Mapping[str, frozenset[str]]:
         """Every prompt by name, with the languages it can be heard in now."""
         return await asyncio.to_thread(self._available)
@@ -80,6 +180,14 @@ class PromptLibrary:
             if _NAME.fullmatch(file.stem):
                 found.setdefault(file.stem, set()).add(file.parent.name)
         return {name: frozenset(languages) for name, languages in found.items()}
+
+    async def speak(self, text: str, language: str) -> bytes:
+        """A text in the instance's voice, as WAV of any rate; nothing is kept.
+
+        Raises `NoVoice`, `SpeechFailed`.
+        """
+        async with self._speaking:
+            return await self.speech.speak(text, language)
 
     async def ensure(self, texts: Iterable[tuple[str, str]]) -> int:
         """See that every (language, text) has its audio, checked byte by byte; how many were made.
@@ -138,3 +246,37 @@ def store_atomically(path: Path, sound: bytes) -> None:
 def _store(path: Path, sound: bytes) -> None:
     store_atomically(path, sound)
     measure_file(path)
+
+
+def is_slow_of(slow: Path, sound: bytes) -> bool:
+    """Whether that file is the slow version of this very sound. Blocking."""
+    try:
+        made_from = _source_note(slow).read_text("ascii")
+        length = slow.stat().st_size
+    except (OSError, ValueError):
+        return False
+    whole = (len(sound) - _HEADER_BYTES) // (SAMPLE_WIDTH * SAMPLE_RATE // 1000)
+    there = (length - _HEADER_BYTES) // (SAMPLE_WIDTH * SAMPLE_RATE // 1000)
+    return there >= whole and made_from == hashlib.sha256(sound).hexdigest()
+
+
+def put_slow(path: Path, slow: bytes, sound: bytes) -> None:
+    """Put the slow version of `sound` in its place. Blocking; raises OSError.
+
+    The note of its source is written behind it: what breaks off in between is made again.
+    """
+    note = _source_note(path)
+    note.unlink(missing_ok=True)
+    store_atomically(path, slow)
+    store_atomically(note, hashlib.sha256(sound).hexdigest().encode())
+
+
+def remove_slow(path: Path) -> None:
+    """The slow version at `path` is of something that is no more. Blocking; raises OSError."""
+    for file in (_source_note(path), path):
+        with suppress(FileNotFoundError):
+            file.unlink()
+
+
+def _source_note(slow: Path) -> Path:
+    return slow.with_name(f".{slow.stem}.from")

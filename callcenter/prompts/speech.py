@@ -1,4 +1,5 @@
-"""Text to speech is a plug: `Speech` is what the prompt room needs, `EspeakSpeech` the default.
+"""Text to speech is a plug: `Speech` is what the prompt room needs, `EspeakSpeech` the default,
+`CommandSpeech` any program a city names.
 
 espeak-ng is understood, not pleasant: a city records its prompts, or plugs in a better voice.
 """
@@ -6,9 +7,13 @@ espeak-ng is understood, not pleasant: a city records its prompts, or plugs in a
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import re
+import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -109,3 +114,97 @@ class EspeakSpeech:
                 await process.wait()
         if process.returncode:
             raise SpeechFailed(f"espeak-ng ended with status {process.returncode}.")
+
+
+#: Bytes of WAV a program may make of one text: five minutes at 48 kHz and 16 bit.
+MOST_SPOKEN: Final = 30_000_000
+
+
+class CommandSpeech:
+    """Any program: the text comes to its standard input as UTF-8; it answers with a WAV file.
+
+    `command` is a list of words, started without a shell. In each word `{language}` stands for the
+    language (`zh`) and `{output}` for the file to write; without `{output}` the WAV is read from
+    standard output. Which languages there are only the program knows: it ends with a status other
+    than 0 for the others. The command is the voice's name: another command speaks everything anew.
+    """
+
+    def __init__(self, command: Sequence[str], *, limit: timedelta = SPEAKING_LIMIT) -> None:
+        self._command = tuple(command)
+        self._limit = limit
+        digest = hashlib.sha256("\0".join(self._command).encode()).hexdigest()
+        self._identity = f"command/{digest[:16]}"
+
+    def voice(self, language: str) -> str:
+        if not re.fullmatch("[a-z]{2}", language):
+            raise NoVoice(language)
+        return f"{self._identity}/{language}"
+
+    async def speak(self, text: str, language: str) -> bytes:
+        self.voice(language)
+        with tempfile.TemporaryDirectory(prefix="cc-speech-") as folder:
+            target = Path(folder) / "spoken.wav"
+            values = {"{language}": language, "{output}": str(target)}
+            words = [_filled(word, values) for word in self._command]
+            to_file = any("{output}" in word for word in self._command)
+            spoken = await self._run(words, text.encode(), Path(folder))
+            if not to_file:
+                return spoken
+            try:
+                if target.stat().st_size > MOST_SPOKEN:
+                    raise SpeechFailed("The speech program wrote more than is taken.")
+                return await asyncio.to_thread(target.read_bytes)
+            except OSError as exc:
+                raise SpeechFailed("The speech program wrote no audio.") from exc
+
+    async def _run(self, words: Sequence[str], text: bytes, folder: Path) -> bytes:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # it may quote the text
+                cwd=folder,
+                # It may need its own keys and paths, and none of our secrets.
+                env={k: v for k, v in os.environ.items() if not k.startswith("CALLCENTER_")},
+                start_new_session=True,  # so that its children can be ended with it
+            )
+        except OSError as exc:
+            raise SpeechFailed(f"Cannot start {words[0]}: {exc.strerror}.") from exc
+        feeding = asyncio.create_task(_feed(process, text), name="speech-feed")
+        try:
+            async with asyncio.timeout(self._limit.total_seconds()):
+                spoken = bytearray()
+                assert process.stdout is not None
+                while piece := await process.stdout.read(1 << 16):
+                    spoken += piece
+                    if len(spoken) > MOST_SPOKEN:
+                        raise SpeechFailed("The speech program wrote more than is taken.")
+                await process.wait()
+        except TimeoutError as exc:
+            raise SpeechFailed(
+                f"The speech program did not finish within {self._limit.total_seconds():g} s."
+            ) from exc
+        finally:
+            feeding.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            await asyncio.gather(feeding, return_exceptions=True)
+        if process.returncode:
+            raise SpeechFailed(f"The speech program ended with status {process.returncode}.")
+        return bytes(spoken)
+
+
+async def _feed(process: asyncio.subprocess.Process, text: bytes) -> None:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(text)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word

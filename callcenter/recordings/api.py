@@ -26,9 +26,16 @@ from callcenter.platform.web import (
     encode_cursor,
     problem_response,
 )
-from callcenter.recordings.service import RecordingService
+from callcenter.recordings.service import RecordingService, Sound
 
 _PIECE: Final = 64 * 1024
+#: What a route that serves a recording may answer.
+AUDIO_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"audio/wav": {}}, "description": "The whole file"},
+    206: {"content": {"audio/wav": {}}, "description": "The part asked for"},
+    304: {"description": "The client has it"},
+    416: {"model": Problem, "description": "The part asked for lies behind the end"},
+}
 _SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -90,12 +97,7 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
     @routes.get(
         "/recordings/{recording_id}/audio",
         response_class=Response,
-        responses={
-            200: {"content": {"audio/wav": {}}, "description": "The whole file"},
-            206: {"content": {"audio/wav": {}}, "description": "The part asked for"},
-            304: {"description": "The client has it"},
-            416: {"model": Problem, "description": "The part asked for lies behind the end"},
-        },
+        responses=AUDIO_RESPONSES,
     )
     async def read_audio(
         recording_id: UUID,
@@ -105,37 +107,49 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
         _principal: Principal = Depends(guard.supervisor),
     ) -> Response:
         """The sound (left agent, right citizen; a message is mono). A single Range is served."""
-        sound = await service.sound(recording_id)
-        etag = f'"{sound.sha256}"'
-        headers = {
-            "Accept-Ranges": "bytes",
-            "ETag": etag,
-            "Cache-Control": "private, no-cache",
-            "Content-Disposition": f'inline; filename="{recording_id}.wav"',
-        }
-        if if_none_match is not None and _names(if_none_match, etag):
-            return Response(status_code=304, headers=headers)
-        wanted = None if if_range not in (None, etag) else byte_range
-        try:
-            part = part_of(wanted, sound.bytes)
-        except RangeNotSatisfiable:
-            problem = Problem(
-                type="/problems/range-not-satisfiable",
-                title="There is no such part of the file.",
-                status=416,
-                detail=f"The file has {sound.bytes} bytes.",
-            )
-            return problem_response(problem, {"Content-Range": f"bytes */{sound.bytes}"})
-        first, last = part or (0, sound.bytes - 1)
-        if part is not None:
-            headers["Content-Range"] = f"bytes {first}-{last}/{sound.bytes}"
-        status = 200 if part is None else 206
-        headers["Content-Length"] = str(last - first + 1)
-        return StreamingResponse(
-            _pieces(sound.path, first, last), status, headers, media_type="audio/wav"
+        return audio_reply(
+            await service.sound(recording_id), recording_id, byte_range, if_range, if_none_match
         )
 
     return routes
+
+
+def audio_reply(
+    sound: Sound,
+    recording_id: UUID,
+    byte_range: str | None,
+    if_range: str | None,
+    if_none_match: str | None,
+) -> Response:
+    """A finished file, or the part of it that the headers ask for."""
+    etag = f'"{sound.sha256}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'inline; filename="{recording_id}.wav"',
+    }
+    if if_none_match is not None and _names(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    wanted = None if if_range not in (None, etag) else byte_range
+    try:
+        part = part_of(wanted, sound.bytes)
+    except RangeNotSatisfiable:
+        problem = Problem(
+            type="/problems/range-not-satisfiable",
+            title="There is no such part of the file.",
+            status=416,
+            detail=f"The file has {sound.bytes} bytes.",
+        )
+        return problem_response(problem, {"Content-Range": f"bytes */{sound.bytes}"})
+    first, last = part or (0, sound.bytes - 1)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{sound.bytes}"
+    status = 200 if part is None else 206
+    headers["Content-Length"] = str(last - first + 1)
+    return StreamingResponse(
+        _pieces(sound.path, first, last), status, headers, media_type="audio/wav"
+    )
 
 
 class RangeNotSatisfiable(Exception):

@@ -10,12 +10,14 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -33,6 +35,9 @@ from callcenter.recordings.model import (
     why_nothing,
 )
 from callcenter.recordings.store import Row
+
+#: Told in the transaction that writes a recording's outcome, with its call.
+OnFinished = Callable[[AsyncConnection, UUID], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,7 @@ class RecordingFinisher:
         merged: Path,
         clock: Clock,
         patience: timedelta = timedelta(seconds=10),
+        on_finished: OnFinished | None = None,
     ) -> None:
         self._database = database
         self._node = node
@@ -82,6 +88,7 @@ class RecordingFinisher:
         self._merged = merged.resolve()
         self._clock = clock
         self._patience = patience
+        self._on_finished = on_finished
         self._not_before: dict[UUID, float] = {}
         self.counters = FinisherCounters()
 
@@ -154,6 +161,8 @@ class RecordingFinisher:
                 str(row["recording_id"]),
                 {"call_id": str(row["call_id"]), "state": result["state"]},
             )
+            if self._on_finished is not None:
+                await self._on_finished(connection, row["call_id"])
         self._count(result)
         if result.get("reason") != Reason.DISK_FULL:
             await asyncio.to_thread(self._put_away, paths)

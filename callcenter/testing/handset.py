@@ -117,10 +117,10 @@ class Handset(asyncio.DatagramProtocol):
         """From now on only what is heard anew counts."""
         self._heard.clear()
 
-    async def talk(self) -> None:
-        """Speak `citizen.alaw` over and over, until cancelled."""
+    async def talk(self, voice: bytes | None = None) -> None:
+        """Speak A-law (`citizen.alaw`, or `voice`: whole frames) over and over, until cancelled."""
         assert self._transport is not None
-        voice = _VOICE.read_bytes()
+        voice = voice or _VOICE.read_bytes()
         loop = asyncio.get_running_loop()
         began, frame = loop.time(), 0
         while True:
@@ -185,6 +185,12 @@ class Handset(asyncio.DatagramProtocol):
             voice = code[frame * _FRAME : (frame + 1) * _FRAME]
             self._transport.sendto(header + voice, self._far_end)
             await asyncio.sleep(max(0.0, began + (frame + 1) * 0.02 - loop.time()))
+
+
+def a_law_tone(hertz: int) -> bytes:
+    """One second of a tone, to `talk` with: what was said is told from other takes by its pitch."""
+    sound = 8000 * np.sin(2 * np.pi * hertz * np.arange(_RATE) / _RATE)
+    return bytes(np.abs(sound[:, None] - _A_LAW[None, :]).argmin(axis=1).astype(np.uint8))
 
 
 def _likeness(heard: Sound, wanted: Sound) -> float:

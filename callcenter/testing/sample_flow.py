@@ -60,5 +60,11 @@ class SpokenPaths:
     def prompt(self, name: str, language: str) -> Path:
         return Path(f"{language}_{name}")
 
+    def value(self, kind: str, value: str, language: str) -> list[Path]:
+        return [Path(f"{language}#{kind}:{value}")]
+
+    def slow(self, path: Path) -> Path:
+        return path.with_name(f"slow {path.name}")
+
 
 VOICE = SpokenPaths()

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from uuid import UUID
 
-from callcenter.ivr.model import FlowExit
+from callcenter.ivr.exits import FlowExit
 from callcenter.ivr.session import CallerHungUp, Step
 
 
@@ -35,6 +35,7 @@ class PathEntry:
 
     node: str
     key: str
+    about: str = ""
 
 
 _A_CALL = UUID(int=1)
@@ -57,13 +58,17 @@ class ScriptedCaller:
         line: str = "12345",
         call_id: UUID = _A_CALL,
         resume_node: str | None = None,
+        resume_flow: str | None = None,
         language: str | None = None,
         hang_up_at: int | None = None,
+        caller: str | None = None,
     ) -> None:
         self.call_id = call_id
         self.line = line
         self.resume_node = resume_node
+        self.resume_flow = resume_flow
         self.language = language
+        self.caller = caller
         self.hang_up_at = hang_up_at
         #: Files that were played, in order, also when a key cut them short.
         self.heard: list[Path] = []
@@ -106,7 +111,7 @@ class ScriptedCaller:
     async def entered(self, step: Step) -> None:
         self.trips_per_step.append(0)
         self._round_trip()
-        self.path.append(PathEntry(step.node, step.key))
+        self.path.append(PathEntry(step.node, step.key, step.about))
 
     async def set_language(self, language: str) -> None:
         self._round_trip()

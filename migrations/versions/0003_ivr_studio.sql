@@ -39,3 +39,28 @@ CREATE TRIGGER ivr_flows_raise_stamp AFTER UPDATE OF active_version ON ivr_flows
 -- ----
 CREATE TRIGGER lines_raise_stamp AFTER INSERT OR UPDATE OR DELETE ON lines
   FOR EACH STATEMENT EXECUTE FUNCTION raise_ivr_stamp()
+-- ----
+-- Which version callers heard from when on, who decided it and why.
+CREATE TABLE ivr_activations (
+  activation_id bigint GENERATED ALWAYS AS IDENTITY,
+  flow          text NOT NULL,
+  version       integer NOT NULL,
+  replaced      integer,
+  at            timestamptz NOT NULL,
+  by            text NOT NULL,
+  why           text NOT NULL,
+  CONSTRAINT pk_ivr_activations PRIMARY KEY (activation_id),
+  CONSTRAINT fk_ivr_activations_flow_version_ivr_versions
+    FOREIGN KEY (flow, version) REFERENCES ivr_versions (flow, version),
+  CONSTRAINT ck_ivr_activations_why CHECK (char_length(why) <= 1000)
+)
+-- ----
+CREATE INDEX ix_ivr_activations_flow ON ivr_activations (flow, activation_id)
+-- ----
+-- What was active before this table existed.
+INSERT INTO ivr_activations (flow, version, at, by, why)
+SELECT v.flow, v.version, v.published_at, v.published_by, v.comment
+FROM ivr_versions v JOIN ivr_flows f ON f.name = v.flow AND f.active_version = v.version
+-- ----
+CREATE TRIGGER ivr_activations_append_only BEFORE UPDATE OR DELETE ON ivr_activations
+  FOR EACH ROW EXECUTE FUNCTION refuse_change()

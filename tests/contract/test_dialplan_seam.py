@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,24 @@ from callcenter.asterisk.config.model import (
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.write import REPOSITORY, static_files
 from callcenter.asterisk.dialplan import (
+    MESSAGE_LONGEST_SECONDS,
+    MESSAGE_SHORTEST_MS,
+    MESSAGE_SILENCE_SECONDS,
+    MESSAGE_TAKES,
     Context,
     DialplanPrompt,
     Exit,
     Global,
     JournalEvent,
+    MessageReason,
     QueueStatus,
+    RecordStatus,
     Route,
     Variable,
 )
+from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
+from callcenter.channels.messages import model as messages
+from callcenter.ivr.door import Notice
 
 pytestmark = pytest.mark.contract
 
@@ -128,10 +138,7 @@ def test_journal_events_are_those_of_the_registry(plan: Dialplan) -> None:
 
 
 def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
-    played = set(
-        re.findall(r"Playback\(\$\{CC_PROMPTS\}/\$\{CHANNEL\(language\)\}/(\w+)\)", plan.text)
-    )
-    played |= set(re.findall(r"Set\(CC_REASON=(\w+)\)", plan.text))
+    played = set(re.findall(r"\$\{CC_PROMPTS\}/\$\{CHANNEL\(language\)\}/(\w+)", plan.text))
     assert played == {str(prompt) for prompt in DialplanPrompt}
 
 
@@ -143,6 +150,7 @@ MODULE_OF = {
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
     "MixMonitor": "app_mixmonitor",
+    "PlayTones": "app_playtones",
     "Playback": "app_playback",
     "Queue": "app_queue",
     "Read": "app_read",
@@ -150,6 +158,7 @@ MODULE_OF = {
     "Record": "app_record",
     "Return": "app_stack",
     "SendFAX": "res_fax",
+    "StopPlayTones": "app_playtones",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
 
@@ -171,6 +180,52 @@ def test_every_queue_status_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.QUEUE]
     others = {"status_", "_status_.", "s", "fax"}
     assert {f"status_{status}" for status in QueueStatus} | others == set(extens)
+
+
+def test_the_reasons_of_a_message_are_those_of_the_registry_the_room_and_sql(
+    plan: Dialplan,
+) -> None:
+    reasons = {str(reason) for reason in MessageReason}
+    greeted = {e.removeprefix("greet_") for e in plan.extens[Context.VOICEMAIL] if "greet_" in e}
+    assert greeted == reasons | {"", "_greet_."}
+    assert set(re.findall(r"Set\(CC_REASON=(\w+)\)", plan.text)) <= reasons
+    assert {str(reason) for reason in messages.MessageReason} == reasons
+    sql = (REPOSITORY / "migrations/versions/0007_messages.sql").read_text(encoding="utf-8")
+    checked = re.search(r"ck_messages_reason CHECK \(reason IN \((.*?)\)\)", sql)
+    assert checked
+    assert set(re.findall(r"\w+", checked[1])) == reasons
+
+
+def test_the_bounds_of_a_message_are_those_of_the_registry_and_of_the_fold(plan: Dialplan) -> None:
+    [record] = re.findall(r"Record\(.*\.wav,(\d+),(\d+),(\w+)\)", plan.text)
+    assert record == (str(MESSAGE_SILENCE_SECONDS), str(MESSAGE_LONGEST_SECONDS), "kq")
+    assert f"?{MESSAGE_SILENCE_SECONDS * 1000}:0" in plan.text
+    assert f"GotoIf($[${{CC_LENGTH}} < {MESSAGE_SHORTEST_MS}]?short,1)" in plan.text
+    assert f"Set(CC_LAST_TAKE=$[0${{CC_TAKE}} + {MESSAGE_TAKES}])" in plan.text
+    assert timedelta(milliseconds=MESSAGE_SHORTEST_MS) == SHORTEST_MESSAGE
+    assert set(re.findall(r'RECORD_STATUS\}" = "(\w+)"', plan.text)) <= {*RecordStatus}
+
+
+def test_every_take_is_announced_before_it_begins_and_told_when_it_is_over(plan: Dialplan) -> None:
+    take = [
+        line for context, exten, line in plan.code if (context, exten) == ("cc-voicemail", "take")
+    ]
+    began, spoken, ended = (
+        next(i for i, line in enumerate(take) if line.startswith(start))
+        for start in (
+            "CELGenUserEvent(CC_VOICEMAIL,",
+            "Record(",
+            "CELGenUserEvent(CC_VOICEMAIL_END,",
+        )
+    )
+    assert began < spoken < ended
+    # Nothing stands between the file's end and its line in the journal but counting.
+    assert all(line.startswith("Set(") for line in take[spoken + 1 : ended])
+
+
+def test_a_greeting_that_a_flow_names_can_leave_no_folder(plan: Dialplan) -> None:
+    before = plan.text.split("Playback(${CC_PROMPTS}/${CHANNEL(language)}/${CC_GREETING})")[0]
+    assert "Set(CC_GREETING=${FILTER(a-z0-9_\\-,${CC_GREETING})})" in before
 
 
 def test_every_way_leads_somewhere(plan: Dialplan) -> None:
@@ -230,7 +285,13 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    assert dials == [(Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)")]
+    # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
+    transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    assert dials == [
+        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.TRANSFER, transfer),
+    ]
+    assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
@@ -293,3 +354,32 @@ def targets(line: str) -> list[list[str]]:
             for branch in branches
         ]
     return found
+
+
+def test_a_caller_is_told_before_recording_begins_also_when_python_is_dead(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.FAILOVER]
+    told = next(i for i, line in enumerate(way) if line.endswith("/recording_notice)"))
+    assert way[told].startswith("Playback(")
+    queued = next(i for i, line in enumerate(way) if line == f"Goto({Context.QUEUE},s,1)")
+    skips = [line for line in way[:told] if line.startswith("GotoIf(")]
+    assert told < queued
+    assert len(skips) == 1, "only a notice that was heard, or no recording at all, spares it"
+    assert "CC_NOTICE" in skips[0]
+    assert "CC_RECORD_FROM" in skips[0]
+    journalled = [line for line in way[:told] if line.startswith(f"Gosub({Context.SUB_IVR_STEP},")]
+    assert [re.split(r"[(),]", line)[4] for line in journalled] == [DoorStep.NOTICE]
+
+
+def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> None:
+    prefix = Notice("recording", 3, {}).about.split("/")[0] + "/"
+    step = [line for context, _, line in plan.code if context == Context.SUB_IVR_STEP]
+    wanted = f'${{ARG5:0:{len(prefix)}}}" = "{prefix}"]?Set(CC_NOTICE=${{ARG5:{len(prefix)}}})'
+    assert any(wanted in line for line in step)
+
+
+def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
+    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
+    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+    assert filtered < given < queue

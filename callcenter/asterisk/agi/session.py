@@ -24,7 +24,16 @@ from callcenter.asterisk.agi.request import PROMPT, AgiRequest
 from callcenter.asterisk.agi.server import AgiCounters
 from callcenter.asterisk.dialplan import SAFE, Context, Exit, Variable
 from callcenter.asterisk.errors import AgiError, UnsafeValue
-from callcenter.ivr.model import EnterQueue, FlowExit, HangUp, LeaveMessage
+from callcenter.ivr.exits import (
+    CallBack,
+    EnterQueue,
+    FlowExit,
+    HangUp,
+    LeaveMessage,
+    Refuse,
+    SendFax,
+    Transfer,
+)
 from callcenter.ivr.session import CallerHungUp, Step
 
 log = logging.getLogger(__name__)
@@ -48,8 +57,11 @@ class AgiCallSession:
     Raises from every method what `AgiRequest.command` raises.
     """
 
-    def __init__(self, request: AgiRequest, counters: AgiCounters) -> None:
-        """Reads the session's arguments: call id, line, node to go on from (or empty).
+    def __init__(
+        self, request: AgiRequest, counters: AgiCounters, caller: str | None = None
+    ) -> None:
+        """Reads the session's arguments: call id, line, node to go on from (or empty). `caller` is
+        the caller's number in E.164.
 
         Raises `SessionRefused` when the call id is no UUID.
         """
@@ -58,8 +70,12 @@ class AgiCallSession:
             raise SessionRefused
         self.call_id: UUID = call_id
         self.line: str = request.argument(2)
-        self.resume_node: str | None = request.argument(3) or None
+        # `<flow>:<node>`, as sub-ivr-step left it in CC_NODE.
+        flow, _, node = request.argument(3).rpartition(":")
+        self.resume_node: str | None = node or None
+        self.resume_flow: str | None = flow or None
         self.language: str | None = request.headers.get("agi_language") or None
+        self.caller = caller
         self._request = request
         self._counters = counters
 
@@ -99,8 +115,14 @@ class AgiCallSession:
         entering: Step | None,
     ) -> str | None:
         arguments = ",".join(
-            (*_step_arguments(entering), "&".join(files), str(max_digits), f"{seconds:g}")
-        )
+            (
+                *_step_arguments(entering),
+                "&".join(files),
+                str(max_digits),
+                f"{seconds:g}",
+                _safe(entering.about) if entering else "",
+            )
+        ).removesuffix(",")
         await self._request.command("GOSUB", Context.SUB_IVR_ASK, "s", 1, arguments, timeout=limit)
         both = f"${{READSTATUS}}:${{{Variable.KEYS}}}"
         reply = await self._request.command("GET FULL VARIABLE", both)
@@ -125,8 +147,8 @@ class AgiCallSession:
         return reply.key
 
     async def entered(self, step: Step) -> None:
-        """Journals the step: `sub-ivr-step` gets node, key, flow, version as ARG1 to ARG4."""
-        arguments = ",".join(_step_arguments(step))
+        """Journals the step: `sub-ivr-step` gets node, key, flow, version, about as ARG1 to 5."""
+        arguments = ",".join((*_step_arguments(step), _safe(step.about))).removesuffix(",")
         await self._request.command("GOSUB", Context.SUB_IVR_STEP, "s", 1, arguments)
 
     async def set_language(self, language: str) -> None:
@@ -137,14 +159,10 @@ class AgiCallSession:
 
     async def leave(self, exit: FlowExit) -> None:
         """Says where the call goes. CC_NEXT is the last command: without it nothing counts."""
-        match exit:
-            case EnterQueue(queue=queue):
-                await self._request.command("SET VARIABLE", Variable.QUEUE, _safe(queue))
-                word = Exit.QUEUE
-            case LeaveMessage():
-                word = Exit.VOICEMAIL
-            case HangUp():
-                word = Exit.HANGUP
+        word, variables = _exit_variables(exit)
+        if variables:
+            pairs = ",".join(f"{name}={_safe(value)}" for name, value in variables.items())
+            await self._request.command("EXEC", "MSet", pairs)
         await self._request.command("SET VARIABLE", Variable.NEXT, word.value)
 
     def _on_disk(self, prompts: Sequence[Path]) -> tuple[list[str], timedelta]:
@@ -166,6 +184,35 @@ class AgiCallSession:
                 continue
             files.append(name)
         return files, timedelta(seconds=size / _BYTES_PER_SECOND)
+
+
+def _exit_variables(exit: FlowExit) -> tuple[Exit, dict[Variable, str]]:
+    """The value of CC_NEXT, and what the dialplan needs beside it."""
+    match exit:
+        case EnterQueue():
+            variables = {Variable.QUEUE: exit.queue}
+            if exit.priority:
+                variables[Variable.PRIORITY] = str(exit.priority)
+            return Exit.QUEUE, variables
+        case LeaveMessage():
+            variables = {Variable.REASON: exit.why}
+            if exit.greeting:
+                variables[Variable.GREETING] = exit.greeting
+            return Exit.VOICEMAIL, variables
+        case SendFax():
+            return Exit.FAX, {Variable.FAX: str(exit.order)}
+        case Transfer():
+            return Exit.TRANSFER, {
+                Variable.TRANSFER_TO: exit.to,
+                Variable.TRANSFER_SECONDS: str(exit.ring_seconds),
+                Variable.QUEUE: exit.queue,
+            }
+        case CallBack():
+            return Exit.CALLBACK, {}
+        case Refuse():
+            return Exit.BLOCKED, {}
+        case HangUp():
+            return Exit.HANGUP, {}
 
 
 def _step_arguments(step: Step | None) -> tuple[str, str, str, str]:

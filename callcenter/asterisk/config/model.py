@@ -13,7 +13,7 @@ from typing import Literal
 Transport = Literal["udp", "tcp", "tls"]
 #: `auto`: RFC 4733 where it is offered, else tones in the audio. INFO is understood in every mode.
 DtmfMode = Literal["auto", "rfc4733", "inband", "info", "auto_info"]
-LineMode = Literal["menu", "direct"]
+LineMode = Literal["menu", "direct", "fax"]
 RecordFrom = Literal["conversation", "answer", "none"]
 #: `rrmemory` goes on to the next agent after one who does not answer; `leastrecent` would ring the
 #: same one again, whose last conversation is still the oldest.

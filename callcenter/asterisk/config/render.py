@@ -151,6 +151,7 @@ def _globals(config: SwitchConfig) -> str:
         Global.DEFAULT_LANGUAGE: config.default_language,
         Global.RECORD_FROM: config.record_from,
         Global.MAX_CALL_SECONDS: str(config.max_call_seconds),
+        Global.TRUNK_DIAL: "trunk" if config.trunk.host is not None else "none",
     }
     settings = [(str(name), value) for name, value in values.items()]
     settings += [

@@ -149,8 +149,8 @@ def _check_rows(config: SwitchConfig) -> None:
     for line in config.lines:
         _match("lines.number", line.number, _NUMBER, "2 to 15 digits, `+` before them at most")
         _match("lines.language", line.language, _LANGUAGE, "a language such as zh or en")
-        if line.mode not in {"menu", "direct"}:
-            raise BadConfiguration("lines.mode", "must be menu or direct")
+        if line.mode not in {"menu", "direct", "fax"}:
+            raise BadConfiguration("lines.mode", "must be menu, direct or fax")
     _match("default_language", config.default_language, _LANGUAGE, "a language such as zh or en")
     for agent in config.agents:
         _match("agents.agent_id", agent.agent_id, _AGENT_ID, "3 to 8 digits")

@@ -37,6 +37,7 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Problem,
+    RouteLimit,
     Schema,
     decode_cursor,
     encode_cursor,
@@ -159,6 +160,10 @@ class FaxOut(Schema):
     created_by: str
     ended_at: datetime | None
     tries: list[TryView]
+
+
+#: Uploads that are larger than other bodies.
+FAX_BODIES: Final = (RouteLimit("PUT", r"/fax-documents/[^/]+/[^/]+/pdf", MOST_BYTES),)
 
 
 def router(service: FaxService, documents: DocumentService, guard: Guard) -> APIRouter:

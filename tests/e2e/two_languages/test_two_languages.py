@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,16 @@ async def test_english_leads_to_an_english_invitation_to_leave_a_message(scene: 
         for name in ("no_agents", "leave_message"):
             assert not ear.has_heard(scene.prompt(name, "zh"))
 
+        speaking = asyncio.create_task(ear.talk())
+        await asyncio.sleep(4)  # a message has at least 3 s
+
         async def said_goodbye() -> bool:
-            await ear.press("#")  # not heard while the tone sounds
+            await ear.press("#")  # ends the message, then keeps it
             return ear.has_heard(scene.prompt("goodbye", "en"))
 
         await eventually(said_goodbye, "# ends the message", within=LONG)
+        speaking.cancel()
+        assert ear.has_heard(scene.prompt("message_saved", "en"))
         result = await citizen.result()
     assert result.ok, str(result)
 

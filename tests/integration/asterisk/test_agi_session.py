@@ -11,7 +11,7 @@ import pytest
 
 from callcenter.asterisk.agi import AgiCallSession, AgiRequest, AgiServer, AgiSettings
 from callcenter.asterisk.errors import UnsafeValue
-from callcenter.ivr.model import EnterQueue, HangUp
+from callcenter.ivr.exits import EnterQueue, HangUp
 from callcenter.ivr.session import CallerHungUp, CallSession, Step
 from callcenter.testing.eventually import eventually
 from callcenter.testing.fake_asterisk import FakeAsterisk
@@ -238,7 +238,7 @@ async def test_leaving_writes_the_queue_first_and_the_decision_last() -> None:
     await played(flow, "200 result=0", "200 result=1", "200 result=1")
     assert played.commands == [
         ["EXEC", "MSet", "CHANNEL(language)=en,__CC_LANGUAGE=en"],
-        ["SET", "VARIABLE", "CC_QUEUE", "general"],
+        ["EXEC", "MSet", "CC_QUEUE=general"],
         ["SET", "VARIABLE", "CC_NEXT", "queue"],
     ]
 

@@ -65,7 +65,14 @@ CONTRACT = {
     "direction",
     "caller_number_source",
     "legs",
+    "recording_notice",
+    "recording_notice_version",
+    "priority",
+    "priority_reason",
 }
+
+
+DOOR = ("recording_notice", "recording_notice_version", "priority", "priority_reason")
 
 
 async def authenticate(token: str) -> Principal:
@@ -141,6 +148,35 @@ async def test_a_call_has_every_field_of_the_contract(
     ]
     assert [(r["kind"], r["state"]) for r in call["recordings"]] == [("conversation", "pending")]
     assert [leg["role"] for leg in call["legs"]] == ["citizen", "agent"]
+
+
+async def test_a_call_says_which_notice_was_played_and_why_it_came_first(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    call = (await client.get(f"/calls/{ANSWERED}")).json()
+    assert {call[name] for name in DOOR} == {None}
+    async with database.transaction() as connection:
+        entry = await connection.scalar(
+            text(
+                "INSERT INTO listed_callers (list, number, reason, priority, listed_at, listed_by)"
+                " VALUES ('priority', '123', 'dialysis at home', 7, now(), 'ling')"
+                " RETURNING entry_id"
+            )
+        )
+        await connection.execute(
+            text(
+                "UPDATE calls SET recording_notice = 'recording', recording_notice_version = 3,"
+                " priority = 7, priority_entry = :entry WHERE call_id = :call"
+            ),
+            {"entry": entry, "call": ANSWERED},
+        )
+    call = (await client.get(f"/calls/{ANSWERED}")).json()
+    assert {name: call[name] for name in DOOR} == {
+        "recording_notice": "recording",
+        "recording_notice_version": 3,
+        "priority": 7,
+        "priority_reason": "dialysis at home",
+    }
 
 
 async def test_calls_are_listed_youngest_first_page_by_page(client: httpx.AsyncClient) -> None:

@@ -157,7 +157,7 @@ async def room(database: Database, tmp_path: Path) -> AsyncIterator[Room]:
 
     app = FastAPI()
     install_problem_handlers(app)
-    app.add_middleware(BodyLimit, most_bytes=2**21, uploads={"/fax-documents/": 20 * 2**20})
+    app.add_middleware(BodyLimit, most_bytes=2**21, routes=api.FAX_BODIES)
     app.include_router(api.router(service, documents, Guard(authenticate)))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://hotline"

@@ -17,6 +17,8 @@ from callcenter.ivr import api
 from callcenter.ivr.flows import FlowCache
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
+from callcenter.ivr.studio import api as studio_api
+from callcenter.ivr.studio.service import StudioService
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
@@ -69,7 +71,10 @@ async def studio(database: Database, tmp_path: Path) -> Studio:
         await seed_line(connection)
     app = FastAPI()
     install_problem_handlers(app)
-    app.include_router(api.router(service, Guard(authenticate)))
+    guard = Guard(authenticate)
+    app.include_router(api.router(service, guard))
+    studio_service = StudioService(database, service, library, clock)
+    app.include_router(studio_api.router(studio_service, service, guard, clock))
 
     def client(role: str | None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {role}"} if role else {}

@@ -192,7 +192,7 @@ async def test_lists_are_read_page_by_page(admin: Any) -> None:
 
 
 NO_FLOWS: list[tuple[dict[str, Any], str]] = [
-    ({"nodes": {"a": {"type": "voicemail"}}}, "nodes.a"),
+    ({"nodes": {"a": {"type": "telegraph"}}}, "nodes.a"),
     ({"nodes": {"a": {"type": "hangup", "colour": 1}}}, "nodes.a.colour"),
     ({"entry": 5}, "entry"),
     ({"title": "x"}, "title"),

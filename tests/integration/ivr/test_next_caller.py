@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from callcenter.ivr.exits import EnterQueue, HangUp
 from callcenter.ivr.flows import FlowCache, Straight
 from callcenter.ivr.handler import IvrService, QueuedCall
-from callcenter.ivr.model import EnterQueue, HangUp
 from callcenter.ivr.runner import Plan
 from callcenter.platform.db import Database
 from callcenter.testing.eventually import eventually
@@ -131,7 +131,7 @@ async def test_a_database_that_does_not_answer_does_not_hold_a_caller(
     cache = FlowCache(database, studio.cache_file, limit=timedelta(milliseconds=100))
     assert await version_of_next_call(cache) == 1
     async with database.transaction() as connection:
-        await connection.execute(text("LOCK TABLE lines IN ACCESS EXCLUSIVE MODE"))
+        await connection.execute(text("LOCK TABLE ivr_stamp IN ACCESS EXCLUSIVE MODE"))
         began = asyncio.get_running_loop().time()
         assert await version_of_next_call(cache) == 1
         assert asyncio.get_running_loop().time() - began < 0.4

@@ -324,3 +324,145 @@ def test_a_journal_with_every_record_twice_is_the_same_call(name: str) -> None:
     events = journal(name)
     doubled = [event for event in events for _ in range(2)]
     assert fold(doubled) == fold(events)
+
+
+AGAIN = "message_recorded_again"
+
+
+def message(events: list[CallEvent]) -> fa.MessageLeft | None:
+    return next((f for f in fold(events)[1] if isinstance(f, fa.MessageLeft)), None)
+
+
+def with_length(events: list[CallEvent], lengths: list[int | None]) -> list[CallEvent]:
+    left = iter(lengths)
+    return [
+        replace(e, length_ms=next(left)) if isinstance(e, ev.MessageEnded) else e for e in events
+    ]
+
+
+def test_a_hang_up_during_a_new_take_keeps_the_last_complete_one() -> None:
+    call, facts = fold(journal(AGAIN))
+    assert call.disposition is Disposition.VOICEMAIL
+    names = [f.name for f in facts if isinstance(f, fa.RecordingStarted)][1:]
+    assert names == [f"{call.call_id}-message{n}" for n in ("", "-2", "-3")]
+    left = message(journal(AGAIN))
+    assert left is not None
+    assert (left.name, left.reason) == (names[1], "no_agents")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "counts"),
+    [([5000, 2999], ""), ([5000, 3000], "-2"), ([2999, 2999], None), ([5000, None], "-2")],
+)
+def test_the_last_take_of_three_seconds_counts_and_one_that_could_not_be_written(
+    lengths: list[int | None], counts: str | None
+) -> None:
+    left = message(with_length(journal(AGAIN), lengths))
+    assert (left and left.name.partition("-message")[2]) == counts
+
+
+def test_a_caller_who_said_nothing_left_no_message() -> None:
+    call, _ = fold(with_length(journal(AGAIN), [400, 500]))
+    assert call.disposition is Disposition.OVERFLOWED
+    events = [
+        e
+        for e in with_length(journal(AGAIN), [400, 500])
+        if not isinstance(e, ev.QueueEntered | ev.QueueLeft | ev.AppStarted)
+    ]
+    silent = [replace(e, source="") if isinstance(e, ev.ChannelHungUp) else e for e in events]
+    call, _ = fold(silent)
+    assert (call.disposition, call.hangup_by) == (Disposition.ABANDONED, "system")
+
+
+def test_a_take_that_asterisks_death_broke_off_is_left_to_the_file() -> None:
+    events = journal(AGAIN)
+    began = next(i for i, e in enumerate(events) if isinstance(e, ev.MessageBegan))
+    gone = ev.Reconciled(
+        key=b"r" * 16,
+        at=events[began].at,
+        uniqueid=events[0].uniqueid,
+        linkedid=events[0].linkedid,
+    )
+    left = message([*events[: began + 1], gone])
+    assert left is not None
+    assert left.name.endswith("-message")
+
+
+def test_who_talks_to_a_person_after_all_leaves_nothing_to_be_worked_off() -> None:
+    answered = journal("answered_call")
+    queued = next(i for i, e in enumerate(answered) if isinstance(e, ev.QueueEntered))
+    at = answered[queued].at
+    own = {"uniqueid": answered[0].uniqueid, "linkedid": answered[0].linkedid, "at": at}
+    takes = [
+        ev.MessageBegan(key=b"1" * 16, name="x-message", reason="choice", **own),
+        ev.MessageEnded(key=b"2" * 16, name="x-message", length_ms=9000, **own),
+    ]
+    call, facts = fold([*answered[:queued], *takes, *answered[queued:]])
+    assert call.disposition is Disposition.ANSWERED
+    assert "message_left" not in kinds(facts)
+    assert "x-message" in [f.name for f in facts if isinstance(f, fa.RecordingStarted)]
+
+
+def test_a_message_of_a_journal_older_than_its_reason_has_one() -> None:
+    left = message(journal("no_agent_voicemail"))
+    assert left is not None
+    assert left.reason == "overflow"
+
+
+def at_the_door(*about_nodes: tuple[str, str, str], **left: str) -> Call:
+    """The citizen who hung up in the menu, with these (node, pressed, about) before it."""
+    events = journal("hangup_in_menu")
+    began = next(event for event in events if isinstance(event, ev.CallBegan))
+    same = {"at": began.at, "uniqueid": began.uniqueid, "linkedid": began.linkedid}
+    steps: list[CallEvent] = [
+        ev.FlowNodeEntered(key=bytes([index]) * 16, node=node, pressed=pressed, about=about, **same)
+        for index, (node, pressed, about) in enumerate(about_nodes)
+    ]
+    if left:
+        steps.append(ev.FlowLeft(key=b"l" * 16, next=left["next"], **same))
+    position = events.index(began) + 1
+    call, _ = fold([*events[:position], *steps, *events[position:]])
+    return call
+
+
+def test_a_call_keeps_which_notice_was_played_and_which_entry_put_it_first() -> None:
+    call = at_the_door((".priority", "", "priority/42"), (".notice", "", "notice/recording/3"))
+    assert (call.recording_notice, call.recording_notice_version) == ("recording", 3)
+    assert call.priority_entry == 42
+    row = call_row(call)
+    assert (row["recording_notice"], row["recording_notice_version"]) == ("recording", 3)
+    assert row["ivr_path"][1]["about"] == "notice/recording/3"
+    assert "about" not in row["ivr_path"][-1]
+    assert call.disposition is Disposition.ABANDONED
+
+
+@pytest.mark.parametrize(
+    "about", ["notice/recording/0", "notice/Recording/1", "prompt/recording_notice", "priority/x"]
+)
+def test_what_names_no_notice_and_no_entry_is_kept_in_the_path_only(about: str) -> None:
+    call = at_the_door((".notice", "", about))
+    assert (call.recording_notice, call.recording_notice_version) == (None, None)
+    assert call.priority_entry is None
+    assert call.ivr_path[0].about == about
+
+
+def test_a_blocked_caller_who_pressed_nothing_was_blocked() -> None:
+    assert at_the_door((".blocked", "", "")).disposition is Disposition.BLOCKED
+    assert at_the_door((".blocked", "", ""), next="blocked").disposition is Disposition.BLOCKED
+
+
+def test_the_emergency_key_makes_a_blocked_caller_one_like_any_other() -> None:
+    call = at_the_door((".blocked", "", ""), (".emergency", "0", ""))
+    assert call.disposition is Disposition.ABANDONED
+
+
+def test_the_priority_is_the_one_the_caller_waited_with() -> None:
+    events = [
+        replace(event, priority=10) if isinstance(event, ev.QueueEntered) else event
+        for event in journal("abandoned_in_queue")
+    ]
+    call, _ = fold(events)
+    assert call.priority == 10
+    assert call_row(call)["priority"] == 10
+    again, _ = fold(journal("abandoned_in_queue"))
+    assert again.priority is None

@@ -174,3 +174,25 @@ def test_no_text_in_any_column_raises_and_none_carries_nul(columns: list[str], k
     found = parse_line(text.encode("utf-8", "replace"), "CN")
     if isinstance(found, ev.CallEvent):
         assert "\x00" not in json.dumps(ev.to_detail(found), ensure_ascii=False)
+
+
+def test_a_node_says_what_was_heard_there_beside_the_flow() -> None:
+    heard = parse_line(line("CC_IVR", "node=.notice&key=&flow=&about=notice/recording/3"), "CN")
+    assert isinstance(heard, ev.FlowNodeEntered)
+    assert (heard.node, heard.about, heard.flow) == (".notice", "notice/recording/3", None)
+    old = parse_line(line("CC_IVR", "node=menu&key=1"), "CN")
+    assert isinstance(old, ev.FlowNodeEntered)
+    assert old.about == ""
+    broken = parse_line(line("CC_IVR", "node=menu&key=1&about=$(x)"), "CN")
+    assert isinstance(broken, Reject)
+
+
+@pytest.mark.parametrize(
+    ("written", "priority"),
+    [("&priority=20", 20), ("&priority=", None), ("", None), ("&priority=0", None)]
+    + [(f"&priority={odd}", None) for odd in ("21", "99", "-1", "x")],
+)
+def test_a_priority_is_1_to_20_or_none(written: str, priority: int | None) -> None:
+    event = parse_line(line("CC_QUEUE", f"queue=general&why=flow{written}"), "CN")
+    assert isinstance(event, ev.QueueEntered)
+    assert event.priority == priority

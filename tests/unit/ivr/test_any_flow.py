@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.ivr.check import Code, check, errors_in
-from callcenter.ivr.model import EnterQueue, Flow, FlowExit, Menu, parse_flow
+from callcenter.ivr.exits import EnterQueue, FlowExit
+from callcenter.ivr.model import Flow, parse_flow
+from callcenter.ivr.nodes import Menu
 from callcenter.ivr.runner import MAX_STEPS, run_flow
 from callcenter.testing.sample_flow import AROUND, VOICE, plan, words
 from callcenter.testing.scripted_caller import Early, ScriptedCaller

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp
 from callcenter.ivr.flows import Straight
 from callcenter.ivr.handler import IvrService, QueuedCall
-from callcenter.ivr.model import EnterQueue, FlowExit, HangUp
 from callcenter.ivr.runner import Plan
 from callcenter.ivr.session import CallerHungUp
 from callcenter.testing.sample_flow import VOICE, plan

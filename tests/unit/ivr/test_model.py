@@ -43,7 +43,7 @@ def test_every_text_and_language_a_caller_can_hear_is_found() -> None:
         ({"type": "menu", "say": {"zh": "x"}, "options": {"1": "a b"}}, "nodes.n.options.1"),
         ({"type": "language", "language": "EN", "next": "menu"}, "nodes.n.language"),
         ({"type": "queue", "queue": "General!"}, "nodes.n.queue"),
-        ({"type": "voicemail"}, "nodes.n"),
+        ({"type": "telegraph"}, "nodes.n"),
         ({"next": "menu"}, "nodes.n"),
         ([], "nodes.n"),
     ],

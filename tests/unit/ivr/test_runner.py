@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.ivr.model import EnterQueue, Flow, FlowExit, HangUp
+from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp
+from callcenter.ivr.model import Flow
 from callcenter.ivr.runner import MAX_STEPS, PERSON, run_flow
 from callcenter.ivr.session import CallerHungUp
 from callcenter.testing.sample_flow import VOICE, document, flow, plan, words

@@ -77,10 +77,25 @@ def test_a_file_nobody_knows_and_a_language_that_is_missing_are_found(folder: Pa
     ]
 
 
+def test_a_piece_may_speak_one_language_but_each_language_has_its_own(folder: Path) -> None:
+    pieces = folder / "pieces.toml"
+    text = pieces.read_text("utf-8")
+    edited = text.replace("[n_liang]", '[w_dozen]\nen = "dozen"\n\n[n_couple]')
+    pieces.write_text(edited + '\n[goodbye]\nzh = "再见"\n', "utf-8")
+    found = list(problems(folder))
+    assert "n_liang has no text in zh, whose values need it" in found
+    assert "w_dozen is a piece that no value in en needs" in found
+    assert "n_couple is a piece that no value in zh needs" in found
+    assert "goodbye is in prompts.toml and in pieces.toml" in found
+    assert not [problem for problem in found if problem.startswith("n_yao")]
+
+
 async def test_only_what_is_missing_or_stale_is_spoken_again(folder: Path) -> None:
     edit(folder, "再见", "祝您愉快")
     (folder / "en" / "invalid.wav").unlink()
-    assert await render_shipped(folder, ToneSpeech()) == ["zh/goodbye.wav", "en/invalid.wav"]
+    (folder / "zh" / "n_7_p.wav").unlink()
+    made = ["zh/goodbye.wav", "en/invalid.wav", "zh/n_7_p.wav"]
+    assert await render_shipped(folder, ToneSpeech()) == made
     assert list(problems(folder)) == []
     assert await render_shipped(folder, ToneSpeech()) == []
 

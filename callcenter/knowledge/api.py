@@ -1,0 +1,472 @@
+"""`/articles`: the hotline's answers. Agents read and search, supervisors write and approve, admins
+decide what callers hear. A state is never patched: each act is a sub-resource with its reason.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import Path as InPath
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal
+from callcenter.knowledge.document import as_document, as_speech
+from callcenter.knowledge.edition import (
+    ArticleEdition,
+    ArticleKind,
+    Day,
+    Department,
+    Edition,
+    Language,
+    Recorded,
+    parse_edition,
+)
+from callcenter.knowledge.model import (
+    Article,
+    ArticleState,
+    PlayOutcome,
+    Version,
+)
+from callcenter.knowledge.queries import SearchFilter
+from callcenter.knowledge.schemas import (
+    ArticleDocument,
+    ArticleFigures,
+    ArticleHistory,
+    ArticleHistoryEntry,
+    ArticleHit,
+    ArticleHits,
+    ArticlePlay,
+    ArticleReason,
+    ArticleReview,
+    ArticleSummary,
+    ArticleVersionSummary,
+    ChosenArticles,
+    CurrentArticle,
+    DocumentSection,
+    NewArticle,
+    PlayedPrompt,
+    PublishedArticle,
+    RelatedArticle,
+    RelatedArticles,
+    VersionFigures,
+    WholeArticle,
+    WholeArticleVersion,
+)
+from callcenter.knowledge.search import MOST_QUERY
+from callcenter.knowledge.service import ArticleService, ArticleView
+from callcenter.platform.errors import InvalidField
+from callcenter.platform.text import plain_text
+from callcenter.platform.web import (
+    PROBLEM_RESPONSES,
+    Cursor,
+    Limit,
+    Page,
+    decode_cursor,
+    encode_cursor,
+    set_etag,
+    wanted_version,
+)
+
+Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Number = Annotated[int, InPath(ge=1, le=1_000_000_000)]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
+]
+
+
+def _written_out(value: object) -> object:
+    # Pydantic would take a string of digits for seconds since 1970.
+    if isinstance(value, str) and "T" not in value.upper():
+        raise ValueError("write a time as ISO 8601 with offset")
+    return value
+
+
+def _sane(moment: datetime) -> datetime:
+    # Beyond these years a shift of the time zone leaves what can be computed.
+    if not 1900 <= moment.year <= 9000:
+        raise ValueError("a time between the years 1900 and 9000")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_sane)]
+From = Annotated[Moment | None, Query(alias="from", description="Included.")]
+To = Annotated[Moment | None, Query(description="Not included.")]
+InLanguage = Annotated[Language | None, Query()]
+MostHits = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
+
+
+def router(service: ArticleService, guard: Guard) -> APIRouter:
+    """The routes of this room, below `/api/v1`."""
+    routes = APIRouter(prefix="/articles", tags=["articles"], responses=PROBLEM_RESPONSES)
+
+    @routes.get("")
+    async def list_articles(
+        kind: ArticleKind | None = None,
+        department: Department | None = None,
+        state: ArticleState | None = None,
+        review_due_before: Day | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[ArticleSummary]:
+        """In order of name. `review_due_before` gives the list of reviews to be done."""
+        rows = await service.articles(
+            decode_cursor(cursor, 1)[0] if cursor else None,
+            limit + 1,
+            kind=kind,
+            department=department,
+            state=state,
+            review_due_before=review_due_before,
+        )
+        return Page(
+            items=[ArticleSummary(**_summary(row)) for row in rows[:limit]],
+            next_cursor=encode_cursor(rows[limit - 1].name) if len(rows) > limit else None,
+        )
+
+    @routes.post("", status_code=201)
+    async def create_article(
+        body: NewArticle, response: Response, who: Principal = Depends(guard.supervisor)
+    ) -> WholeArticle:
+        created = await service.create(
+            body.name, _edition(body), review_due_on=body.review_due_on, by=who.name
+        )
+        return _reply(created, response)
+
+    @routes.get("/search")
+    async def search_articles(
+        q: Annotated[
+            str,
+            Query(
+                min_length=1,
+                max_length=MOST_QUERY,
+                json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"},
+            ),
+        ],
+        state: ArticleState = ArticleState.PUBLISHED,
+        kind: ArticleKind | None = None,
+        department: Department | None = None,
+        language: InLanguage = None,
+        limit: MostHits = 20,
+        _who: Principal = Depends(guard.agent),
+    ) -> ArticleHits:
+        """Published articles that hold today, unless another `state` is asked for."""
+        plain_text("q", q, most=MOST_QUERY)
+        narrow = SearchFilter(state=state, kind=kind, department=department, language=language)
+        match, hits = await service.search(q, narrow, limit)
+        return ArticleHits(match=match, items=[ArticleHit.model_validate(hit) for hit in hits])
+
+    @routes.get("/{name}")
+    async def read_article(
+        name: Name, response: Response, _who: Principal = Depends(guard.agent)
+    ) -> WholeArticle:
+        return _reply(await service.article(name), response)
+
+    @routes.put("/{name}")
+    async def write_article(
+        name: Name,
+        body: ArticleEdition,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """Replaces the working edition; callers go on hearing the published version."""
+        expected = wanted_version(if_match)
+        edited = await service.edit(name, _edition(body), by=who.name, expected=expected)
+        return _reply(edited, response)
+
+    @routes.delete("/{name}", status_code=204, response_model=None)
+    async def delete_article(
+        name: Name, if_match: IfMatch = None, who: Principal = Depends(guard.supervisor)
+    ) -> Response:
+        """Refused (409) while callers hear it or a flow names it. Its history stays."""
+        await service.delete(name, by=who.name, expected=wanted_version(if_match))
+        return Response(status_code=204)
+
+    @routes.post("/{name}/approve")
+    async def approve(
+        name: Name,
+        body: ArticleReason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """By somebody else than its authors; `If-Match` says what was read."""
+        expected = wanted_version(if_match)
+        done = await service.approve(name, body.reason, by=who.name, expected=expected)
+        return _reply(done, response)
+
+    @routes.post("/{name}/give-back")
+    async def give_back(
+        name: Name,
+        body: ArticleReason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """An approved edition goes back to its authors. `If-Match` may be left out."""
+        done = await service.give_back(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return _reply(done, response)
+
+    @routes.post("/{name}/publish", status_code=201)
+    async def publish(
+        name: Name,
+        body: ArticleReason,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.admin),
+    ) -> PublishedArticle:
+        """`If-Match` may be left out: an edit takes the approval away."""
+        done = await service.publish(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return PublishedArticle(**_version(done.version), in_force=done.in_force)
+
+    @routes.post("/{name}/withdraw")
+    async def withdraw(
+        name: Name,
+        body: ArticleReason,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.admin),
+    ) -> WholeArticle:
+        """The next caller does not hear it; `used_by` says which flows name it or offer its kind.
+        `If-Match` may be left out.
+        """
+        done = await service.withdraw(
+            name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
+        )
+        return _reply(done, response)
+
+    @routes.post("/{name}/review")
+    async def review(
+        name: Name,
+        body: ArticleReview,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        """It was read again and is still right. `If-Match` may be left out."""
+        done = await service.review(
+            name,
+            body.review_due_on,
+            body.reason,
+            by=who.name,
+            expected=wanted_version(if_match or "*"),
+        )
+        return _reply(done, response)
+
+    @routes.get("/{name}/related")
+    async def list_related(
+        name: Name,
+        language: InLanguage = None,
+        limit: MostHits = 10,
+        _who: Principal = Depends(guard.agent),
+    ) -> RelatedArticles:
+        """Published articles beside this one, and why."""
+        found = await service.related(name, language, limit)
+        return RelatedArticles(items=[RelatedArticle.model_validate(one) for one in found])
+
+    @routes.put("/{name}/related")
+    async def choose_related(
+        name: Name,
+        body: ChosenArticles,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> WholeArticle:
+        expected = wanted_version(if_match)
+        done = await service.relate(name, body.articles, by=who.name, expected=expected)
+        return _reply(done, response)
+
+    @routes.get("/{name}/history")
+    async def read_history(name: Name, _who: Principal = Depends(guard.agent)) -> ArticleHistory:
+        events = await service.history(name)
+        return ArticleHistory(items=[ArticleHistoryEntry.model_validate(event) for event in events])
+
+    @routes.get("/{name}/document")
+    async def read_document(
+        name: Name,
+        language: Annotated[Language, Query()] = "zh",
+        _who: Principal = Depends(guard.agent),
+    ) -> CurrentArticle:
+        """What callers hear and get by fax at this moment; 404 when nothing is in force."""
+        version = await service.in_force(name)
+        return CurrentArticle(
+            **_document_view(version, language),
+            name=name,
+            version=version.number,
+            valid_from=version.valid_from,
+            valid_until=version.valid_until,
+        )
+
+    @routes.get("/{name}/versions")
+    async def list_versions(
+        name: Name,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[ArticleVersionSummary]:
+        """Newest first."""
+        rows = await service.versions(name, _before(cursor), limit + 1)
+        return Page(
+            items=[ArticleVersionSummary(**_version(row)) for row in rows[:limit]],
+            next_cursor=encode_cursor(str(rows[limit - 1].number)) if len(rows) > limit else None,
+        )
+
+    @routes.get("/{name}/versions/{version}")
+    async def read_version(
+        name: Name, version: Number, _who: Principal = Depends(guard.agent)
+    ) -> WholeArticleVersion:
+        found = await service.version(name, version)
+        return WholeArticleVersion(
+            **_version(found),
+            content=found.edition.content,
+            keywords=list(found.edition.keywords),
+            documents=[
+                ArticleDocument(**_document_view(found, language))
+                for language in found.edition.content
+            ],
+        )
+
+    @routes.get("/{name}/figures")
+    async def read_figures(
+        name: Name,
+        after: From = None,
+        to: To = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> ArticleFigures:
+        found = await service.figures(name, after, to)
+        return ArticleFigures(items=[VersionFigures.model_validate(one) for one in found])
+
+    @routes.get("/{name}/plays")
+    async def list_plays(
+        name: Name,
+        after: From = None,
+        to: To = None,
+        version: Annotated[int | None, Query(ge=1, le=1_000_000_000)] = None,
+        language: InLanguage = None,
+        outcome: PlayOutcome | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Page[ArticlePlay]:
+        """Newest first: the calls behind the figures."""
+        rows = await service.plays(
+            name,
+            after=after,
+            before=to,
+            version=version,
+            language=language,
+            outcome=outcome,
+            behind=_position(cursor) if cursor else None,
+            limit=limit + 1,
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(
+            items=[ArticlePlay.model_validate(row) for row in rows[:limit]],
+            next_cursor=encode_cursor(last.at.isoformat(), str(last.call_id), str(last.seq))
+            if last
+            else None,
+        )
+
+    return routes
+
+
+_EDITION_FIELDS: Final = frozenset(ArticleEdition.model_fields)
+
+
+def _edition(body: ArticleEdition) -> Edition:
+    return parse_edition(body.model_dump(include=set(_EDITION_FIELDS)))
+
+
+def _summary(article: Article) -> dict[str, Any]:
+    edition = article.edition
+    return {
+        "name": article.name,
+        "kind": edition.kind,
+        "department": edition.department,
+        "titles": {language: content.title for language, content in edition.content.items()},
+        "state": article.state,
+        "current_version": article.current_version,
+        "next_version": article.next_version,
+        "opens_on": article.opens_on,
+        "valid_from": edition.valid_from,
+        "valid_until": edition.valid_until,
+        "review_due_on": article.review_due_on,
+        "edited_by": article.edited_by,
+        "edited_at": article.edited_at,
+        "approved_by": article.approved_by,
+        "approved_at": article.approved_at,
+    }
+
+
+def _reply(view: ArticleView, response: Response) -> WholeArticle:
+    article = view.article
+    set_etag(response, article.version)
+    return WholeArticle(
+        **_summary(article),
+        in_force_version=view.in_force.number if view.in_force else None,
+        content=article.edition.content,
+        keywords=list(article.edition.keywords),
+        authors=list(article.authors),
+        related=list(article.related),
+        used_by=list(view.used_by),
+        allowed=list(article.allowed()),
+        created_by=article.created_by,
+        created_at=article.created_at,
+    )
+
+
+def _version(version: Version) -> dict[str, Any]:
+    content = version.edition.content
+    return {
+        "version": version.number,
+        "kind": version.kind,
+        "department": version.edition.department,
+        "titles": {language: part.title for language, part in content.items()},
+        "valid_from": version.valid_from,
+        "valid_until": version.valid_until,
+        "authors": list(version.authors),
+        "approved_by": version.approved_by,
+        "approved_at": version.approved_at,
+        "published_by": version.published_by,
+        "published_at": version.published_at,
+        "reason": version.reason,
+    }
+
+
+def _document_view(version: Version, language: str) -> dict[str, Any]:
+    document = as_document(version, language)
+    spoken = as_speech(version, language)
+    return {
+        "language": language,
+        "title": document.title,
+        "sections": [DocumentSection(heading=h, text=t) for h, t in document.sections],
+        "footer": document.footer,
+        "spoken": PlayedPrompt(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
+    }
+
+
+def _before(cursor: str | None) -> int | None:
+    if not cursor:
+        return None
+    (before,) = decode_cursor(cursor, 1)
+    if not (before.isascii() and before.isdecimal()) or len(before) > 9:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return int(before)
+
+
+def _position(cursor: str) -> tuple[datetime, UUID, int]:
+    at, call_id, seq = decode_cursor(cursor, 3)
+    try:
+        moment, number = datetime.fromisoformat(at), int(seq)
+        if moment.tzinfo is None or not 1900 <= moment.year <= 9000 or not 0 <= number < 2**31:
+            raise ValueError
+        return moment, UUID(call_id), number
+    except ValueError as exc:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

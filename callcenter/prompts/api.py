@@ -1,0 +1,442 @@
+"""`/prompts`: what the hotline says, by name. Anybody logged in reads and listens, supervisors edit
+texts, admins decide what callers hear (audio, deleting).
+
+An upload is the raw body, or one file of a form; what it is, its first bytes say. Every refusal has
+a `type` of its own: `audio-silent`, `audio-clipped`, `audio-too-short`, `audio-too-long`,
+`audio-cut-off`, `not-audio`, `decompression-bomb` (422), `too-large` (413, over 20 MB).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, Literal
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Path as InPath
+from pydantic import Field
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal
+from callcenter.platform.errors import InvalidField, Refused, TooLarge
+from callcenter.platform.web import (
+    PROBLEM,
+    PROBLEM_RESPONSES,
+    Cursor,
+    Limit,
+    Page,
+    Problem,
+    RouteLimit,
+    Schema,
+    decode_cursor,
+    encode_cursor,
+    problem_response,
+    set_etag,
+    wanted_version,
+)
+from callcenter.prompts.convert import MOST_UPLOADED
+from callcenter.prompts.model import (
+    LANGUAGE,
+    MAX_LANGUAGES,
+    MAX_TEXT,
+    MAX_TITLE,
+    NAME,
+    AudioState,
+    JobState,
+    Origin,
+    Prompt,
+    PromptEdit,
+)
+from callcenter.prompts.service import MAX_PREVIEW, PromptSeen, PromptService, text_changed
+
+#: What a form adds around its one file.
+_FORM_BYTES: Final = 64 * 1024
+BODY_LIMITS: Final = (
+    RouteLimit("PUT", r"/prompts/[^/]+/audio/[^/]+", MOST_UPLOADED + _FORM_BYTES),
+)
+_SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+Name = Annotated[str, InPath(pattern=NAME)]
+Language = Annotated[str, InPath(pattern=LANGUAGE)]
+JobId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
+]
+Texts = Annotated[
+    dict[Annotated[str, Field(pattern=LANGUAGE)], Annotated[str, Field(max_length=MAX_TEXT)]],
+    Field(
+        max_length=MAX_LANGUAGES,
+        description="What it says, by language.",
+        json_schema_extra={"additionalProperties": False},
+    ),
+]
+
+
+class PromptFields(Schema):
+    """What may be edited of a prompt."""
+
+    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE)]
+    texts: Annotated[Texts, Field(default_factory=dict)]
+
+    def edit(self) -> PromptEdit:
+        return PromptEdit.checked(self.title, self.texts)
+
+
+class NewPrompt(PromptFields):
+    """A prompt to be made."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+
+
+class PromptSummary(PromptFields):
+    """A prompt in a list; `languages`: those it has audio in.
+
+    `shipped`: it came with the release. `fixed`: the hotline itself plays it, it cannot be deleted.
+    """
+
+    name: str
+    languages: list[str]
+    shipped: bool
+    fixed: bool
+    version: int
+    created_at: datetime
+    created_by: str
+    edited_at: datetime
+    edited_by: str
+
+
+class AudioView(Schema):
+    """The audio of one language.
+
+    `state`: `ready` (the files on the disk are the ones that were made, compared just now), `stale`
+    (they are others) or `missing`. `text_changed`: the text was edited after the audio was made.
+    `loudness_dbfs` (mean) and `peak_dbfs`: 0 is full scale. `rates`: what can be downloaded, in Hz.
+    """
+
+    origin: Origin
+    state: AudioState
+    text_changed: bool
+    sha256: str
+    rates: list[int]
+    duration_ms: int
+    loudness_dbfs: float
+    peak_dbfs: float
+    made_at: datetime
+    made_by: str
+
+
+class UserView(Schema):
+    """What plays a prompt: a flow, in its `draft` or its `active` version."""
+
+    kind: str
+    name: str
+    where: str
+
+
+class PromptView(PromptSummary):
+    """A prompt with all that is known of its audio, and who plays it."""
+
+    audio: dict[str, AudioView]
+    users: list[UserView]
+
+
+class RenderWish(Schema):
+    """Which languages are to be spoken; absent: every text that is not recorded."""
+
+    languages: Annotated[
+        list[Annotated[str, Field(pattern=LANGUAGE)]] | None,
+        Field(min_length=1, max_length=MAX_LANGUAGES),
+    ] = None
+
+
+class JobView(Schema):
+    """How far a job is: `done` of `total` languages. `error` says why it failed."""
+
+    job_id: int
+    prompt: str
+    languages: list[str]
+    state: JobState
+    done: int
+    total: int
+    error: str | None
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+
+
+class Preview(Schema):
+    """A text to be heard once."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_PREVIEW)]
+    language: Annotated[str, Field(pattern=LANGUAGE)]
+
+
+_WAV: Final[dict[str, Any]] = {
+    "audio/wav": {"schema": {"type": "string", "format": "binary"}},
+}
+_TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {"model": Problem, "description": "Too much at once", "content": {PROBLEM: {}}}
+}
+_FILE: Final = {"type": "string", "format": "binary"}
+#: The body is read by hand, for its size: OpenAPI is told of it here.
+_UPLOAD: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "WAV, MP3, M4A, Ogg (Vorbis, Opus) or FLAC, at most 20 MB and 15 minutes.",
+        "content": {
+            "application/octet-stream": {"schema": _FILE},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _FILE},
+                }
+            },
+        },
+    }
+}
+
+
+def router(service: PromptService, guard: Guard) -> APIRouter:
+    """The routes of this room, below `/api/v1`."""
+    routes = APIRouter(prefix="/prompts", tags=["prompts"], responses=PROBLEM_RESPONSES)
+
+    @routes.get("")
+    async def list_prompts(
+        limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.agent)
+    ) -> Page[PromptSummary]:
+        """Prompts by name."""
+        after = decode_cursor(cursor, 1)[0] if cursor else None
+        rows = await service.prompts(after, limit + 1)
+        return Page(
+            items=[PromptSummary(**_summary(row)) for row in rows[:limit]],
+            next_cursor=encode_cursor(rows[limit - 1].name) if len(rows) > limit else None,
+        )
+
+    @routes.post("", status_code=201)
+    async def create_prompt(
+        body: NewPrompt, response: Response, who: Principal = Depends(guard.supervisor)
+    ) -> PromptView:
+        """A prompt without audio yet: render or upload it."""
+        return _reply(await service.create(body.name, body.edit(), by=who.name), response)
+
+    @routes.post(
+        "/preview",
+        response_class=Response,
+        responses={200: {"content": _WAV, "description": "8 kHz, as callers hear it"}, **_TOO_MANY},
+    )
+    async def preview(body: Preview, _who: Principal = Depends(guard.supervisor)) -> Response:
+        """A text in the hotline's voice; nothing is kept."""
+        sound = await service.preview(body.text, body.language)
+        return Response(sound, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+    @routes.get("/jobs/{job_id}")
+    async def read_job(job_id: JobId, _who: Principal = Depends(guard.agent)) -> JobView:
+        """How far a job is."""
+        return _job(await service.job(job_id))
+
+    @routes.get("/{name}")
+    async def read_prompt(
+        name: Name, response: Response, _who: Principal = Depends(guard.agent)
+    ) -> PromptView:
+        """A prompt, its audio as it lies on the disk now, and who plays it."""
+        return _reply(await service.prompt(name), response)
+
+    @routes.put("/{name}")
+    async def edit_prompt(
+        name: Name,
+        body: PromptFields,
+        response: Response,
+        if_match: IfMatch = None,
+        who: Principal = Depends(guard.supervisor),
+    ) -> PromptView:
+        """Other title and texts. The audio stays as it is until it is rendered or uploaded."""
+        based_on = wanted_version(if_match)
+        return _reply(
+            await service.edit(name, body.edit(), based_on=based_on, by=who.name), response
+        )
+
+    @routes.delete("/{name}", status_code=204, response_class=Response)
+    async def delete_prompt(
+        name: Name, if_match: IfMatch = None, who: Principal = Depends(guard.admin)
+    ) -> Response:
+        """409 while flows play it, and for the prompts the hotline plays by itself."""
+        await service.delete(name, based_on=wanted_version(if_match), by=who.name)
+        return Response(status_code=204)
+
+    @routes.put(
+        "/{name}/audio/{language}",
+        openapi_extra=_UPLOAD,
+        responses={
+            413: {"model": Problem, "description": "Over 20 MB", "content": {PROBLEM: {}}},
+            **_TOO_MANY,
+        },
+    )
+    async def upload_audio(
+        name: Name,
+        language: Language,
+        request: Request,
+        response: Response,
+        who: Principal = Depends(guard.admin),
+    ) -> PromptView:
+        """Callers hear this file from the reply on; who hears the old one hears it to its end."""
+        with tempfile.NamedTemporaryFile(prefix="cc-upload-") as file:
+            await _receive(request, file)
+            path = Path(file.name)
+            return _reply(await service.record(name, language, path, by=who.name), response)
+
+    @routes.post("/{name}/render", status_code=202)
+    async def render(
+        name: Name,
+        response: Response,
+        body: RenderWish | None = None,
+        who: Principal = Depends(guard.admin),
+    ) -> JobView:
+        """Have the texts spoken by a job: `GET /prompts/jobs/{job_id}` tells how far it is."""
+        languages = body.languages if body is not None else None
+        job = await service.render(name, languages, by=who.name)
+        response.headers["Location"] = f"/api/v1/prompts/jobs/{job.job_id}"
+        return _job(job)
+
+    @routes.get(
+        "/{name}/audio/{language}",
+        response_class=Response,
+        responses={
+            200: {"content": _WAV, "description": "The whole file"},
+            206: {"content": _WAV, "description": "The part asked for"},
+            304: {"description": "The client has it"},
+            416: {"model": Problem, "description": "The part asked for lies behind the end"},
+        },
+    )
+    async def read_audio(
+        name: Name,
+        language: Language,
+        rate: Literal["8000", "16000"] = "8000",
+        byte_range: Annotated[str | None, Header(alias="Range")] = None,
+        if_range: Annotated[str | None, Header()] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
+        _who: Principal = Depends(guard.agent),
+    ) -> Response:
+        """What callers hear, as WAV. A single Range is served."""
+        sound = await service.sound(name, language, int(rate))
+        etag = f'"{sound.sha256}"'
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": f'inline; filename="{name}_{language}.wav"',
+        }
+        if if_none_match is not None and _names(if_none_match, etag):
+            return Response(status_code=304, headers=headers)
+        wanted = None if if_range not in (None, etag) else byte_range
+        return _part(sound.content, wanted, headers)
+
+    return routes
+
+
+async def _receive(request: Request, file: BinaryIO | Any) -> None:
+    """The upload into `file`, never more of it than is taken. Raises `TooLarge`, `InvalidField`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    came = 0
+    try:
+        if kind == "multipart/form-data":
+            async with request.form(max_files=1, max_fields=4) as form:
+                uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+                if not uploads:
+                    raise InvalidField("file", "the form has no file")
+                while piece := await uploads[0].read(1 << 20):
+                    came = await _add(file, piece, came)
+        else:
+            async for piece in request.stream():
+                came = await _add(file, piece, came)
+    except ClientDisconnect as exc:
+        raise Refused("The upload broke off.") from exc
+    await asyncio.to_thread(file.flush)
+
+
+async def _add(file: BinaryIO | Any, piece: bytes, came: int) -> int:
+    came += len(piece)
+    if came > MOST_UPLOADED:
+        raise TooLarge(f"An upload has at most {MOST_UPLOADED:,} bytes.")
+    await asyncio.to_thread(file.write, piece)
+    return came
+
+
+def _part(content: bytes, byte_range: str | None, headers: dict[str, str]) -> Response:
+    """All of it, or the one part a Range header asks for (RFC 9110 §14)."""
+    size = len(content)
+    match = _SINGLE_RANGE.fullmatch(byte_range.strip()) if byte_range else None
+    if match is None or not (match[1] or match[2]):
+        return Response(content, headers=headers, media_type="audio/wav")
+    first = int(match[1]) if match[1] else max(0, size - int(match[2]))
+    last = min(int(match[2]), size - 1) if match[1] and match[2] else size - 1
+    if match[1] and match[2] and int(match[2]) < first:
+        return Response(content, headers=headers, media_type="audio/wav")
+    if first >= size:
+        problem = Problem(
+            type="/problems/range-not-satisfiable",
+            title="There is no such part of the file.",
+            status=416,
+            detail=f"The file has {size} bytes.",
+        )
+        return problem_response(problem, {"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return Response(content[first : last + 1], 206, headers, media_type="audio/wav")
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _summary(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "name": prompt.name,
+        "title": prompt.title,
+        "texts": dict(prompt.texts),
+        "languages": sorted(prompt.audio),
+        "shipped": prompt.is_shipped,
+        "fixed": prompt.is_fixed,
+        "version": prompt.version,
+        "created_at": prompt.created_at,
+        "created_by": prompt.created_by,
+        "edited_at": prompt.edited_at,
+        "edited_by": prompt.edited_by,
+    }
+
+
+def _reply(seen: PromptSeen, response: Response) -> PromptView:
+    set_etag(response, seen.prompt.version)
+    return PromptView(
+        **_summary(seen.prompt),
+        audio={
+            language: _audio(seen.prompt, language, seen.states) for language in seen.prompt.audio
+        },
+        users=[UserView.model_validate(user) for user in seen.users],
+    )
+
+
+def _audio(prompt: Prompt, language: str, states: Mapping[str, AudioState]) -> AudioView:
+    audio = prompt.audio[language]
+    return AudioView(
+        origin=audio.origin,
+        state=states[language],
+        text_changed=text_changed(prompt, language),
+        sha256=audio.sha256,
+        rates=[8000] if audio.wide_sha256 is None else [8000, 16000],
+        duration_ms=audio.duration_ms,
+        loudness_dbfs=audio.loudness_dbfs,
+        peak_dbfs=audio.peak_dbfs,
+        made_at=audio.made_at,
+        made_by=audio.made_by,
+    )
+
+
+def _job(job: object) -> JobView:
+    return JobView.model_validate(job)

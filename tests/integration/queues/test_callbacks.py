@@ -1,0 +1,133 @@
+"""Wishes to be called back: taken down with their call and case, and worked off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from callcenter.access.guard import Guard
+from callcenter.access.model import Principal, Role
+from callcenter.bootstrap.desk import HotlineDesk
+from callcenter.calls.seed import CallSeed
+from callcenter.cases.progress import CaseProgress
+from callcenter.cases.service import CaseService
+from callcenter.cases.store import case_of_call
+from callcenter.ivr.desk import NotToThere
+from callcenter.platform.db import Database
+from callcenter.platform.web import install_problem_handlers
+from callcenter.queues.callbacks.api import router
+from callcenter.queues.callbacks.service import CallbackService
+from callcenter.queues.seed import seed_queues
+from callcenter.testing.fixed_clock import FixedClock
+
+pytestmark = pytest.mark.integration
+
+CALL = UUID(int=5)
+
+
+async def authenticate(token: str) -> Principal:
+    return Principal(UUID(int=1), "agent-wang", Role(token))
+
+
+@pytest.fixture
+async def desk(database: Database) -> HotlineDesk:
+    clock = FixedClock()
+    async with database.transaction() as connection:
+        await seed_queues(connection)
+    found = HotlineDesk(
+        database, CaseService(database, clock), CaseProgress(database), clock, ZoneInfo("UTC")
+    )
+    for number in range(5, 9):
+        found.seeds[UUID(int=number)] = CallSeed(
+            call_id=UUID(int=number),
+            node="n",
+            linkedid=str(number),
+            uniqueid=str(number),
+            line="12345",
+            caller_number=None,
+            caller_name=None,
+            caller_withheld=False,
+            started_at=clock(),
+        )
+    return found
+
+
+@pytest.fixture
+async def api(database: Database) -> Any:
+    app = FastAPI()
+    install_problem_handlers(app)
+    app.include_router(router(CallbackService(database, FixedClock()), Guard(authenticate)))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"Authorization": "Bearer agent"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://hotline", headers=headers
+    ) as client:
+        yield client
+
+
+async def take(desk: HotlineDesk, call_id: UUID = CALL, number: str = "+8613800138000") -> None:
+    await desk.take_callback(call_id, "12345", queue="general", number=number, language="zh")
+
+
+async def test_a_wish_comes_with_its_call_and_its_case(
+    desk: HotlineDesk, api: httpx.AsyncClient, database: Database
+) -> None:
+    await take(desk)
+    (wish,) = (await api.get("/callbacks")).json()["items"]
+    assert (wish["number"], wish["queue"], wish["state"]) == (
+        "+8613800138000",
+        "general",
+        "waiting",
+    )
+    async with database.transaction() as connection:
+        assert await case_of_call(connection, CALL) is not None
+
+
+async def test_the_same_wish_said_again_is_one_wish(
+    desk: HotlineDesk, api: httpx.AsyncClient
+) -> None:
+    await take(desk)
+    await take(desk, number="041123456")
+    (wish,) = (await api.get("/callbacks")).json()["items"]
+    assert wish["number"] == "041123456"
+
+
+@pytest.mark.parametrize("number", ["", "12", "12a45", "1" * 17, "+", "１２３４５"])
+async def test_what_cannot_be_dialled_leaves_nothing_behind(
+    desk: HotlineDesk, api: httpx.AsyncClient, number: str
+) -> None:
+    with pytest.raises(NotToThere):
+        await take(desk, number=number)
+    assert (await api.get("/callbacks")).json()["items"] == []
+
+
+async def test_callbacks_are_worked_off_once(desk: HotlineDesk, api: httpx.AsyncClient) -> None:
+    for number in range(5, 8):
+        await take(desk, UUID(int=number))
+        desk.clock.forward(timedelta(seconds=1))  # type: ignore[attr-defined]
+    page = (await api.get("/callbacks", params={"limit": 2})).json()
+    rest = (await api.get("/callbacks", params={"cursor": page["next_cursor"]})).json()
+    listed = [*page["items"], *rest["items"]]
+    assert [UUID(one["call_id"]).int for one in listed] == [5, 6, 7]
+    path = f"/callbacks/{listed[0]['callback_id']}"
+    done = await api.post(f"{path}/done", json={"outcome": "reached", "note": "spoke to him"})
+    assert (done.status_code, done.json()["done_by"]) == (200, "agent-wang")
+    again = await api.post(f"{path}/done", json={"outcome": "reached"})
+    assert again.status_code == 409
+    waiting = (await api.get("/callbacks", params={"state": "waiting"})).json()["items"]
+    assert [UUID(one["call_id"]).int for one in waiting] == [6, 7]
+    # A wish that was dealt with stays as it is, whatever a lost process says again.
+    await take(desk, number="041123456")
+    assert (await api.get(path)).json()["number"] == "+8613800138000"
+
+
+async def test_bad_input_is_refused(api: httpx.AsyncClient) -> None:
+    for query in ({"cursor": "x"}, {"state": "lost"}, {"queue": "A"}, {"limit": "0"}):
+        assert (await api.get("/callbacks", params=query)).status_code == 422
+    assert (await api.get(f"/callbacks/{UUID(int=9)}")).status_code == 404
