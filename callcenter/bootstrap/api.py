@@ -18,7 +18,7 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.fax import fax_documents, fax_service
+from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
@@ -83,10 +83,10 @@ def build_app(settings: Settings, database: Database, installation: Installation
     callers = CallerListService(database, clock, region=settings.phone_region)
     studio = StudioService(database, flows, library, clock, zone=settings.zone)
     articles = ArticleService(database, library, clock, zone=settings.zone)
+    documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
-    documents = fax_documents(settings, database, installation, clock)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),

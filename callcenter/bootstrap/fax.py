@@ -7,15 +7,41 @@ from zoneinfo import ZoneInfo
 
 from callcenter.asterisk.install import Installation, MissingFont
 from callcenter.cases.service import CaseService
-from callcenter.channels.fax.document import NoFont
+from callcenter.channels.fax.document import NoFont, Printable
 from callcenter.channels.fax.documents import Articles, DocumentService
 from callcenter.channels.fax.files import FaxFiles
 from callcenter.channels.fax.model import Hours, Policy
 from callcenter.channels.fax.numbers import NumberRule
 from callcenter.channels.fax.service import FaxService
+from callcenter.knowledge.document import as_document
+from callcenter.knowledge.service import ArticleService
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
+from callcenter.platform.errors import NotFound
 from callcenter.platform.settings import Settings, parse_hours
+
+
+class PublishedArticles:
+    """`knowledge` as the fax room needs it: an article's version as a document."""
+
+    def __init__(self, articles: ArticleService) -> None:
+        self._articles = articles
+
+    async def printable(self, article: str, language: str) -> tuple[Printable, int] | None:
+        """What is in force today; None where that is nothing, or not in this language."""
+        try:
+            version = await self._articles.in_force(article)
+            return as_document(version, language), version.number
+        except NotFound:
+            return None
+
+    async def heard(self, article: str, number: int | None, language: str) -> Printable:
+        """The version a caller heard a moment ago. Raises `NotFound`."""
+        if number is None:
+            version = await self._articles.in_force(article)
+        else:
+            version = await self._articles.version(article, number)
+        return as_document(version, language)
 
 
 def fax_files(settings: Settings) -> FaxFiles:

@@ -24,6 +24,16 @@ _KINDS: Final = frozenset(
     }
 )
 
+
+class NotDialled(InvalidField):
+    """No fax is sent to that number."""
+
+    slug = "number-not-allowed"
+
+    def __init__(self, rule: str) -> None:
+        super().__init__("number", rule)
+
+
 DialForm = Literal["national", "e164", "plus"]
 
 
@@ -39,18 +49,18 @@ class NumberRule:
     dials: bool = True
 
     def allowed(self, keyed: str) -> str:
-        """The number in E.164. Raises `InvalidField` with the rule it breaks."""
+        """The number in E.164. Raises `NotDialled` with the rule it breaks."""
         if not self.dials:
             rule = "no fax can be sent to a number: the trunk cannot be called (TRUNK_HOST)"
-            raise InvalidField("number", rule)
+            raise NotDialled(rule)
         if not re.fullmatch(r"\+?[0-9]{3,20}", keyed, re.ASCII):
-            raise InvalidField("number", "must be a telephone number: digits, at most 20")
+            raise NotDialled("must be a telephone number: digits, at most 20")
         try:
             number = phonenumbers.parse(keyed, self.region)
         except phonenumbers.NumberParseException:
-            raise InvalidField("number", "is no telephone number") from None
+            raise NotDialled("is no telephone number") from None
         if not phonenumbers.is_valid_number(number) or number.extension:
-            raise InvalidField("number", "is no telephone number of the numbering plan")
+            raise NotDialled("is no telephone number of the numbering plan")
         if phonenumbers.number_type(number) not in _KINDS:
             raise InvalidField(
                 "number", "is of a kind that no fax is sent to (premium, shared cost)"
@@ -58,7 +68,7 @@ class NumberRule:
         text = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         own = f"+{phonenumbers.country_code_for_region(self.region)}"
         if not text.startswith(tuple(self.prefixes or (own,))):
-            raise InvalidField("number", "is not among the prefixes that faxes are sent to")
+            raise NotDialled("is not among the prefixes that faxes are sent to")
         return text
 
     def dialled(self, number: str) -> str:
