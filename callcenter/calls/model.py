@@ -194,6 +194,10 @@ class Call:
     #: Was told at the door that the number is blocked, and pressed no emergency key since.
     refused: bool = False
     left_queue: bool = False
+    fax: str | None = None  #: the fax of this call, the last one where there were several
+    fax_way: str = ""
+    fax_is_over: bool = False
+    fax_went: bool = False  #: a page at least went over
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
