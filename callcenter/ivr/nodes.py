@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from callcenter.ivr.spoken import MAX_LANGUAGES, Language, Part, Spoken, Title, VariableName
 
@@ -81,7 +81,7 @@ class Collect(_Node):
     max_digits: Annotated[int, Field(ge=1, le=20)] = 20
     timeout_seconds: TimeoutSeconds = 5
     retries: Retries = 2
-    read_back: bool = False
+    read_back: StrictBool = False
     purpose: Title | None = None
     next: Target
     on_timeout: Target | None = None

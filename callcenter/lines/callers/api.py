@@ -12,7 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -30,6 +30,7 @@ from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
     Limit,
+    Moment,
     Page,
     Schema,
     decode_cursor,
@@ -59,7 +60,7 @@ class NewBlock(Schema):
 
     number: Number
     reason: Reason
-    expires_at: AwareDatetime
+    expires_at: Moment
 
 
 class NewPriority(Schema):
@@ -68,7 +69,7 @@ class NewPriority(Schema):
     number: Number
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
     reason: Reason
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class Lifting(Schema):

@@ -119,4 +119,4 @@ def test_no_input_that_openapi_can_think_of_breaks_the_api(served: Served, tmp_p
         ended = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS, check=False
         )
-    assert ended.returncode == 0, report.read_text("utf-8", "replace")[-20_000:]
+    assert ended.returncode == 0, report.read_text("utf-8", "replace")
