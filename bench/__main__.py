@@ -9,6 +9,8 @@ from pathlib import Path
 
 from panoramisk.message import Message
 
+from bench.articles import articles
+from bench.studio import studio
 from callcenter.asterisk.ami.messages import parse
 from callcenter.asterisk.ami.protocol import AmiFramer
 from callcenter.calls.book import CallBook
@@ -19,6 +21,8 @@ from callcenter.ivr.model import parse_flow
 from callcenter.testing.sample_flow import AROUND, words
 
 ROUNDS = 7
+#: Fewer than the 100,000 of `python -m bench.articles`, which takes minutes to fill.
+ARTICLES = 20_000
 CAPTURE = Path(__file__).parents[1] / "tests/recordings/journal/answered_call.csv"
 
 _EVENT = (
@@ -117,3 +121,5 @@ if __name__ == "__main__":
     ami_ingest()
     journal()
     flow_check()
+    studio()
+    articles(ARTICLES)

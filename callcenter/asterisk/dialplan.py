@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 SAFE: Final = re.compile(r"[A-Za-z0-9_.:+*#/-]{0,200}")
 
@@ -24,6 +25,11 @@ class Context(StrEnum):
     QUEUE = "cc-queue"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
+    FAX = "cc-fax"
+    FAX_IN = "cc-fax-in"
+    FAX_OUT = "cc-fax-out"
+    SUB_FAX_BEGIN = "sub-fax-begin"
+    SUB_FAX_END = "sub-fax-end"
     TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
@@ -63,11 +69,15 @@ class Variable(StrEnum):
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     PRIORITY = "CC_PRIORITY"  #: 1 to 20: served before callers with less; empty: as all
     NOTICE = "CC_NOTICE"  #: the recording notice the caller was played, <name>/<version>; or empty
-    FAX = "CC_FAX"  #: the fax order, a UUID; its pages lie ready in CC_FAXES
+    #: The fax order, a UUID; its pages lie ready in CC_FAXES. Of one that comes in, the call's.
+    FAX = "CC_FAX"
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
     NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
+    FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
+    FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
+    FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -77,6 +87,8 @@ class Global(StrEnum):
     AGI_URL = "CC_AGI_URL"
     PROMPTS = "CC_PROMPTS"
     RECORDINGS = "CC_RECORDINGS"
+    FAXES = "CC_FAXES"  #: folder of pages ready to be sent: <order>.tif
+    FAXES_IN = "CC_FAXES_IN"  #: where ReceiveFAX writes: <call>.tif
     DEFAULT_QUEUE = "CC_DEFAULT_QUEUE"
     DEFAULT_LANGUAGE = "CC_DEFAULT_LANGUAGE"
     RECORD_FROM = "CC_RECORD_FROM"
@@ -169,6 +181,19 @@ class QueueStatus(StrEnum):
 QUEUE_PREFIX: Final = "q_"
 
 
+#: Uniqueid of the channel of a fax call: this and the call's UUID. Asterisk refuses a second one
+#: while the first lives.
+FAX_CHANNEL_PREFIX: Final = "fax-"
+
+
+def fax_call_of(uniqueid: str) -> UUID | None:
+    """The call whose channel has this uniqueid, if it is a fax call of ours."""
+    try:
+        return UUID(uniqueid.removeprefix(FAX_CHANNEL_PREFIX)) if uniqueid[:4] == "fax-" else None
+    except ValueError:
+        return None
+
+
 def asterisk_queue(name: str) -> str:
     """Our queue's name as Asterisk knows it."""
     return QUEUE_PREFIX + name
@@ -193,6 +218,9 @@ class JournalEvent(StrEnum):
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
+    FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
+    #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
+    FAX = "CC_FAX"
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up

@@ -1,16 +1,20 @@
-"""Where Asterisk, SIPp and espeak-ng are on this machine, and how they get here.
+"""Where Asterisk, SIPp, espeak-ng and a Chinese font are on this machine, and how they get here.
 
 A system Asterisk (20 or later, on PATH) is used where there is one. Otherwise a private copy of
 Debian's package is unpacked into the cache, outside the clone, and started through the dynamic
 loader that came with it: it needs no root and shares no library with the system.
 
-    <cache>/asterisk-sid-22.10.1/     the private copy with SIPp and espeak-ng
-    <cache>/tools-sid-3.7.3/          SIPp and espeak-ng only, beside a system Asterisk
+    <cache>/asterisk-sid-22.10.1-1f3a…/   the private copy with SIPp, espeak-ng and the font
+    <cache>/tools-sid-3.7.3-9c0b…/        these three only, beside a system Asterisk
+
+The end of the name stands for the packages: a later version of ours that needs one more makes a
+folder of its own and leaves the old one to whoever runs from it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -38,10 +42,23 @@ SUITE = "sid"  # stable releases carry no asterisk package (bookworm, trixie)
 MINIMUM_VERSION = (20,)
 ASTERISK_PACKAGES = ("asterisk", "asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav")
 #: sipp plays the citizen and the agent in the demo call and the tests, espeak-ng speaks prompts.
-TOOL_PACKAGES = ("sip-tester", "espeak-ng")
+#: fonts-wqy-microhei draws Chinese and Latin on fax pages.
+TOOL_PACKAGES = ("sip-tester", "espeak-ng", "fonts-wqy-microhei")
+#: Where Debian's Chinese fonts lie, the one that is fetched first.
+FONT_FILES = (
+    "usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    "usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+)
 
 _MARKER = "callcenter-root.json"
 _LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
+
+
+class MissingFont(CannotInstall):
+    """No font for fax pages: run `callcenter asterisk install`, or set CALLCENTER_FAX_FONT."""
+
+    slug = "missing-font"
 
 
 class MissingProgram(CannotInstall):
@@ -73,6 +90,10 @@ class PrivateRoot:
 
     def has(self, program: str) -> bool:
         return (self.path / program).is_file()
+
+    def holds(self, packages: Sequence[str]) -> bool:
+        """Whether it was made with all of these; one of before the font names none."""
+        return set(packages) <= set(self.record.get("packages", "").split())
 
     @property
     def record(self) -> dict[str, str]:
@@ -129,6 +150,22 @@ class Installation:
             if (root / relative).is_file():
                 return root / relative
         raise MissingProgram(f"{relative} is missing: run `callcenter asterisk install`.")
+
+    def fax_font(self) -> Path:
+        """A font with Chinese and Latin letters. Raises `MissingFont`."""
+        roots = [Path("/")] if self.root is None else [self.root.path, Path("/")]
+        for path in (root / name for root in roots for name in FONT_FILES):
+            if path.is_file():
+                return path
+        raise MissingFont
+
+    @property
+    def has_font(self) -> bool:
+        try:
+            self.fax_font()
+        except MissingFont:
+            return False
+        return True
 
     @property
     def has_tools(self) -> bool:
@@ -203,18 +240,25 @@ def locate(cache_dir: Path | None = None) -> Installation | None:
 
 
 def install(cache_dir: Path | None, progress: Progress) -> Installation:
-    """Make sure Asterisk, SIPp and espeak-ng are here; does nothing when they are."""
+    """Make sure Asterisk, SIPp, espeak-ng and the font are here; does nothing when they are."""
     cache = cache_dir or default_cache_dir()
     present = locate(cache)
-    if present is not None and present.has_tools:
+    if present is not None and present.has_tools and present.has_font:
         return present
-    if present is not None and not present.is_private:
-        progress(f"using the system's Asterisk {present.version}; fetching sipp and espeak-ng")
-        install_private(cache, progress, kind="tools")
-        system = locate(cache)
-        assert system is not None
-        return system
-    return install_private(cache, progress)
+    try:
+        if present is not None and not present.is_private:
+            progress(f"using the system's Asterisk {present.version}; fetching what goes with it")
+            install_private(cache, progress, kind="tools")
+            system = locate(cache)
+            assert system is not None
+            return system
+        return install_private(cache, progress)
+    except CannotInstall as error:
+        if present is None or not present.has_tools:
+            raise
+        # An older copy runs calls as well as before: only faxes cannot be drawn.
+        progress(f"no font for faxes yet: {error.message}")
+        return present
 
 
 def install_private(
@@ -234,7 +278,9 @@ def install_private(
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _only_one(cache_dir / "install.lock", progress):
-            root = _newest(cache_dir, kind) or _fetch(cache_dir, kind, suite, packages, progress)
+            root = _newest(cache_dir, kind)
+            if root is None or not root.holds(packages):
+                root = _fetch(cache_dir, kind, suite, packages, progress)
     except OSError as error:
         raise CannotInstall(
             f"Cannot write below {cache_dir}: {error.strerror or error}. "
@@ -272,8 +318,10 @@ def _fetch(
         unpack(archives, root.path, progress)
         _finish(root, kind)
         record = {"kind": kind, "suite": suite, "version": version}
+        record["packages"] = " ".join(sorted(packages))
         (root.path / _MARKER).write_text(json.dumps(record), encoding="utf-8")
-        goal = cache / f"{kind}-{suite}-{version}"
+        key = hashlib.sha256(record["packages"].encode()).hexdigest()[:8]
+        goal = cache / f"{kind}-{suite}-{version}-{key}"
         if goal.exists():  # without a marker: an unfinished thing of an older version of ours
             shutil.rmtree(goal)
         root.path.chmod(0o755)
@@ -325,8 +373,9 @@ def _newest(cache: Path, kind: str) -> PrivateRoot | None:
     roots = [PrivateRoot(path) for path in cache.glob(f"{kind}-*") if (path / _MARKER).is_file()]
     usable = [root for root in roots if root.record.get("kind") == kind]
 
-    def age(root: PrivateRoot) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", root.record.get("version", "")))
+    def age(root: PrivateRoot) -> tuple[bool, tuple[int, ...]]:
+        version = tuple(int(part) for part in re.findall(r"\d+", root.record.get("version", "")))
+        return root.holds(TOOL_PACKAGES), version
 
     return max(usable, key=age, default=None)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.asterisk.agi.request import AgiRequest
 from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
 from callcenter.asterisk.dialplan import Route
+from callcenter.asterisk.install import locate
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.desk import HotlineDesk
+from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
 from callcenter.calls.seed import CallSeed
@@ -20,6 +24,7 @@ from callcenter.ivr.conversation import Around
 from callcenter.ivr.flows import FlowCache
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
+from callcenter.knowledge.service import ArticleService
 from callcenter.lines.doors import Doors
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
@@ -42,6 +47,12 @@ async def serve_agi(settings: Settings, number: int) -> None:
     doors = Doors(database, system_clock, cache.is_open)
     desk = HotlineDesk(database, cases, CaseProgress(database), system_clock, settings.zone)
     seeds = desk.seeds
+    installation = await asyncio.to_thread(locate)
+    library = prompt_library(settings, None)
+    articles = ArticleService(database, library, system_clock, zone=settings.zone)
+    desk.articles = PublishedArticles(articles)
+    documents = fax_documents(settings, database, installation, system_clock, desk.articles)
+    desk.faxes = fax_service(settings, database, documents, system_clock)
 
     async def open_case(call: QueuedCall) -> None:
         async with database.transaction() as connection:
@@ -49,7 +60,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
 
     ivr = IvrService(
         cache,
-        LibraryVoice(prompt_library(settings, None)),
+        LibraryVoice(library),
         open_case,
         doors=doors,
         around=Around(desk, system_clock),

@@ -18,11 +18,14 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
 from callcenter.cases.api import router as cases_router
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.api import FAX_BODIES
+from callcenter.channels.fax.api import router as fax_router
 from callcenter.channels.messages.api import router as messages_router
 from callcenter.channels.messages.service import MessageService
 from callcenter.health.api import router as health_router
@@ -80,6 +83,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     callers = CallerListService(database, clock, region=settings.phone_region)
     studio = StudioService(database, flows, library, clock, zone=settings.zone)
     articles = ArticleService(database, library, clock, zone=settings.zone)
+    documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
@@ -89,6 +93,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        fax_router(fax_service(settings, database, documents, clock), documents, guard),
         messages_router(
             MessageService(database, CaseService(database, clock), recordings, clock), guard
         ),
@@ -110,7 +115,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
-    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=PROMPT_BODIES, prefix="/api/v1")
+    bodies = (*PROMPT_BODIES, *FAX_BODIES)
+    app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=bodies, prefix="/api/v1")
     install_problem_handlers(app)
     app.include_router(api)
     checks = all_checks(

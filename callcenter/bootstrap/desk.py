@@ -8,10 +8,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.fax import PublishedArticles
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
 from callcenter.cases.progress import CaseProgress
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.document import Printable
+from callcenter.channels.fax.numbers import NotDialled
+from callcenter.channels.fax.service import FaxService
 from callcenter.ivr.desk import FaxWish, NoDesk, NotToThere
 from callcenter.ivr.progress_words import progress_parts
 from callcenter.platform.clock import Clock
@@ -30,6 +34,8 @@ class HotlineDesk:
     clock: Clock
     zone: ZoneInfo
     seeds: dict[UUID, CallSeed] = field(default_factory=dict)
+    faxes: FaxService | None = None
+    articles: PublishedArticles | None = None
 
     async def case_progress(
         self, call_id: UUID, case_number: str, last_four: str, *, caller: str | None, language: str
@@ -40,7 +46,27 @@ class HotlineDesk:
         return None if told is None else progress_parts(told, language, self.zone)
 
     async def order_fax(self, call_id: UUID, line: str, wish: FaxWish) -> UUID:
-        raise NoDesk
+        """The article that is faxed is the version that was heard."""
+        if self.faxes is None or self.articles is None:
+            raise NoDesk
+        what: str | Printable
+        if wish.document is not None:
+            what = wish.document
+        elif wish.article is not None:
+            what = await self.articles.heard(wish.article, wish.article_version, wish.language)
+        else:
+            raise NoDesk
+        try:
+            return await self.faxes.order(
+                call_id,
+                what,
+                wish.language,
+                wish.number,
+                by="system:agi",
+                seed=self.seeds.get(call_id),
+            )
+        except NotDialled as exc:
+            raise NotToThere from exc
 
     async def take_callback(
         self, call_id: UUID, line: str, *, queue: str, number: str, language: str

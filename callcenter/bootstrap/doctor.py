@@ -35,6 +35,7 @@ async def examine(settings: Settings) -> int:
         "installation": _installation,
         "secrets": lambda: _secrets(settings),
         "prompts": _prompts,
+        "fax font": lambda: _fax_font(settings),
         "asterisk": lambda: _asterisk(settings),
         # A second client, written by others, must be let in where ours is.
         "ami login (pyst2)": lambda: _second_client(settings),
@@ -75,6 +76,18 @@ async def _installation() -> CheckResult:
             ok=False, detail="no Asterisk found", mend="run `callcenter asterisk install`"
         )
     return CheckResult(ok=True, detail=f"Asterisk {found.version}")
+
+
+async def _fax_font(settings: Settings) -> CheckResult:
+    found = await asyncio.to_thread(locate)
+    mend = "run `callcenter asterisk install`, or set CALLCENTER_FAX_FONT"
+    if settings.fax_font is not None:
+        if settings.fax_font.is_file():
+            return CheckResult(ok=True, detail=str(settings.fax_font))
+        return CheckResult(ok=False, detail=f"{settings.fax_font} is not there", mend=mend)
+    if found is None or not found.has_font:
+        return CheckResult(ok=False, detail="no Chinese font: no page can be drawn", mend=mend)
+    return CheckResult(ok=True, detail=found.fax_font().name)
 
 
 async def _secrets(settings: Settings) -> CheckResult:

@@ -22,14 +22,19 @@ from callcenter.asterisk.ami.link import AmiSettings
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
 from callcenter.calls.facts import CallEnded, CallerQueued, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
+from callcenter.channels.fax.dialler import FaxDialler
+from callcenter.channels.fax.finisher import FaxFinisher
+from callcenter.channels.fax.follow import FaxFollower
 from callcenter.channels.messages.service import MessageKeeper
 from callcenter.ivr.plays import heard_articles
 from callcenter.knowledge.store import remember_play, version_of
@@ -99,6 +104,25 @@ class Node:
             on_connected=self._on_connected,
             on_gap=lambda _before, _after: self._snapshot_wanted.set(),
         )
+        self._faxes = FaxFollower(self._cases, fax_policy(settings))
+        self._fax_finisher = FaxFinisher(
+            self._database,
+            self._cases,
+            fax_files(settings),
+            node=settings.node,
+            clock=system_clock,
+        )
+        self._fax_dialler = FaxDialler(
+            self._database,
+            AmiFaxLines(self._ami),
+            self._faxes,
+            node=settings.node,
+            policy=fax_policy(settings),
+            rule=fax_rule(settings),
+            at_once=settings.fax_at_once,
+            clock=system_clock,
+            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
         self._snapshot_wanted = asyncio.Event()
@@ -117,6 +141,8 @@ class Node:
                     **watched,
                     "journal": self._consumer.run(),
                     "recordings": self._finisher.run(),
+                    "faxes in": self._fax_finisher.run(),
+                    "faxes out": self._fax_dialler.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "snapshots": self._take_snapshots(),
@@ -149,6 +175,7 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:

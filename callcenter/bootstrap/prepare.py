@@ -13,6 +13,7 @@ from callcenter.asterisk.config.secrets import new_password
 from callcenter.asterisk.config.wanted import read_wanted
 from callcenter.asterisk.config.write import apply
 from callcenter.asterisk.install import Installation
+from callcenter.bootstrap.fax import fax_files
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
@@ -50,6 +51,7 @@ def prepare_folders(settings: Settings) -> None:
         settings.merged_recordings,
         settings.prompts_directory,
         settings.home / "cache",
+        *fax_files(settings).folders,
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

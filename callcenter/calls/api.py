@@ -30,13 +30,16 @@ class PathStepOut(Schema):
     """A node of the flow the caller came to. `key` is what was pressed before, null for nothing;
     `led_by` says what that meant. A node that begins with a dot is no node of the flow but a step
     of the door. `about` names what was heard beside the flow's own words, such as
-    `notice/<name>/<version>`."""
+    `notice/<name>/<version>`. `flow` and `version`: of another flow that the line's own
+    one runs."""
 
     node: str
     key: str | None
     led_by: LedBy = LedBy.FLOW
     at: datetime
     about: str = ""
+    flow: str | None = None
+    version: int | None = None
 
 
 class LegOut(Schema):

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
 
-from callcenter.asterisk.dialplan import Context
+from callcenter.asterisk.dialplan import Context, fax_call_of
 from callcenter.calls import events as ev
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
@@ -222,6 +222,23 @@ class CallBook:
     def _judge(self, linkedid: str) -> None:
         """Nobody named these records: a call of ours if they came in by our door."""
         group = [event for event, _ in self._release(linkedid)]
+        fax_call = next((found for e in group if (found := fax_call_of(e.uniqueid))), None)
+        if fax_call is not None:
+            # A call of ours that was not answered, so that it never came to the dialplan.
+            self._begin(
+                ev.CallBegan(
+                    key=_key(b"derived", fax_call.bytes),
+                    at=group[0].at,
+                    uniqueid=group[0].uniqueid,
+                    linkedid=linkedid,
+                    channel=group[0].channel,
+                    call_id=fax_call,
+                    direction="outbound",
+                    derived=True,
+                )
+            )
+            self._adopt(fax_call, group)
+            return
         door = next(
             (e for e in group if isinstance(e, ev.ChannelStarted) and e.context in _OUR_DOOR), None
         )
@@ -244,6 +261,9 @@ class CallBook:
                 derived=True,
             )
         )
+        self._adopt(call_id, group)
+
+    def _adopt(self, call_id: UUID, group: Iterable[CallEvent]) -> None:
         for event in group:
             self._apply(call_id, event)
             if isinstance(event, ev.LinkedidEnded):

@@ -216,6 +216,30 @@ class HandingOn(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaxBegan(CallEvent):
+    """CC_FAX_BEGIN: SendFAX or ReceiveFAX is next. `fax` is a UUID as text; `way`: call (to the
+    caller in this call), number (by a call of ours), in (it comes in)."""
+
+    kind: ClassVar[str] = "fax_began"
+    fax: str
+    way: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaxEnded(CallEvent):
+    """CC_FAX: how it went. `pages` that went over whole; `mode` is audio or T38."""
+
+    kind: ClassVar[str] = "fax_ended"
+    fax: str
+    way: str = ""
+    good: bool = False
+    pages: int = 0
+    mode: str = ""
+    error: str = ""
+    station: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(CallEvent):
     """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
     (Asterisk was killed, its disk was full)."""
@@ -258,6 +282,8 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueLeft,
         RecordingBegan,
         MessageBegan,
+        FaxBegan,
+        FaxEnded,
         MessageEnded,
         Reconciled,
         Superseded,

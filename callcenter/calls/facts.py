@@ -136,6 +136,35 @@ class MessageLeft(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaxStarted(Fact):
+    """`fax` is a UUID as text; `way`: call, number or in."""
+
+    kind: ClassVar[str] = "fax_started"
+    fax: str
+    way: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaxFinished(Fact):
+    """`pages` went over whole, whether or not the fax is `good`. Told once for a fax in a call."""
+
+    kind: ClassVar[str] = "fax_finished"
+    fax: str
+    way: str
+    good: bool
+    pages: int
+    mode: str
+    error: str
+    station: str = ""
+
+    def payload(self) -> dict[str, Any]:
+        """Without the other machine's number."""
+        values = Fact.payload(self)
+        del values["station"]
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(Fact):
     """The call is over. `reconciled`: concluded from a snapshot, not from Asterisk's journal."""
 

@@ -63,6 +63,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _linkedid_over(call, event)
         case ev.MessageBegan():
             return _recording(_speaking(call, event), event, "voicemail")
+        case ev.FaxEnded():
+            return _fax_ended(call, event)
     if call.ended_at:
         return call, []
     match event:
@@ -92,6 +94,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event.at, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
+        case ev.FaxBegan():
+            return _fax_began(call, event)
         case ev.MessageEnded():
             return _spoken(call, event), []
         case ev.Transferred():
@@ -184,6 +188,32 @@ def _recording(
     return replace(call, recordings=(*call.recordings, event.name)), [fact]
 
 
+def _fax_began(call: Call, event: ev.FaxBegan) -> tuple[Call, list[Fact]]:
+    if call.state is CallState.RINGING:
+        call = replace(call, state=CallState.IN_MENU)
+    call = replace(call, fax=event.fax, fax_way=event.way, fax_is_over=False)
+    fact = fa.FaxStarted(call_id=call.call_id, at=event.at, fax=event.fax, way=event.way)
+    return call, [fact]
+
+
+def _fax_ended(call: Call, event: ev.FaxEnded) -> tuple[Call, list[Fact]]:
+    if call.fax != event.fax or call.fax_is_over:
+        return call, []
+    call = replace(call, fax_is_over=True, fax_went=call.fax_went or event.good or event.pages > 0)
+    fact = fa.FaxFinished(
+        call_id=call.call_id,
+        at=event.at,
+        fax=event.fax,
+        way=event.way or call.fax_way,
+        good=event.good,
+        pages=event.pages,
+        mode=event.mode,
+        error="" if event.good else event.error,
+        station=event.station,
+    )
+    return call, [fact]
+
+
 def _speaking(call: Call, event: ev.MessageBegan) -> Call:
     """A take begins; the ones before it stay what they are."""
     if call.ended_at or any(take.name == event.name for take in call.takes):
@@ -211,9 +241,12 @@ def _at_node(call: Call, event: ev.FlowNodeEntered) -> tuple[Call, list[Fact]]:
     key, why = led_by(event.pressed)
     if call.state is CallState.RINGING:
         call = replace(call, state=CallState.IN_MENU)
+    step = PathStep(event.node, key, why, event.at, event.about)
+    if event.flow and event.flow != (call.ivr_flow or event.flow):
+        step = replace(step, flow=event.flow, version=event.version)
     call = replace(
         call,
-        ivr_path=(*call.ivr_path, PathStep(event.node, key, why, event.at, event.about)),
+        ivr_path=(*call.ivr_path, step),
         # The line's own flow, though it may run others.
         ivr_flow=call.ivr_flow or event.flow,
         ivr_version=call.ivr_version or event.version,
@@ -407,6 +440,21 @@ def _end(
         facts.append(
             fa.MessageLeft(call_id=call.call_id, at=ended_at, name=left.name, reason=left.reason)
         )
+    if call.fax and not call.fax_is_over:
+        # Asterisk ended without a word of it; what lies on the disk is looked at all the same.
+        call = replace(call, fax_is_over=True)
+        facts.append(
+            fa.FaxFinished(
+                call_id=call.call_id,
+                at=ended_at,
+                fax=call.fax or "",
+                way=call.fax_way,
+                good=False,
+                pages=0,
+                mode="",
+                error="the call ended without a word of it",
+            )
+        )
     facts.append(
         fa.CallEnded(
             call_id=call.call_id,
@@ -423,17 +471,23 @@ def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
     if call.agent_answered_at or call.other_answered:
         return Disposition.ANSWERED
+    if call.fax_went:
+        return Disposition.FAX
     if call.message:
         return Disposition.VOICEMAIL
     if call.queued_at:
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED
+    if call.fax:
+        return Disposition.FAX
     if call.refused:
         return Disposition.BLOCKED
     if call.wants_callback:
         return Disposition.CALLBACK_REQUESTED
     if call.self_served:
         return Disposition.SELF_SERVED
+    if call.direction == "outbound":
+        return Disposition.FAILED  # whoever was called and did not answer abandons nothing
     # Who said nothing after the tone had nothing for us, also where we hung up at last.
     return Disposition.ABANDONED if by == "caller" or call.takes else Disposition.FAILED

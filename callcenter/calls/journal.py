@@ -57,6 +57,11 @@ _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
 #: What led to a node: a key, `t` silence, `i` a key the menu does not have, `r` gone on.
 _PRESSED: Final = re.compile(r"[0-9A-D*#tir]{1,40}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
+#: Of the other fax machine, through the dialplan's FILTER().
+_FAX_ERROR: Final = re.compile(r"[A-Za-z0-9 /-]{0,500}")
+_STATION: Final = re.compile(r"[0-9+]{0,40}")
+_MODE: Final = re.compile(r"[A-Za-z0-9]{0,20}")
+_MOST_FAX_PAGES: Final = 9999
 #: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
 _ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
 _HIGHEST_PRIORITY: Final = 20
@@ -267,6 +272,20 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 **common,
                 name=_recording_name(extra),
                 length_ms=None if failed else _whole(extra, "ms"),
+            )
+        case dialplan.JournalEvent.FAX_BEGIN:
+            fax = str(_uuid(extra, "fax"))
+            return ev.FaxBegan(**common, fax=fax, way=_text(extra, "way", _WORD))
+        case dialplan.JournalEvent.FAX:
+            return ev.FaxEnded(
+                **common,
+                fax=str(_uuid(extra, "fax")),
+                way=_text(extra, "way", _WORD),
+                good=_text(extra, "status", _WORD) == "SUCCESS",
+                pages=min(_whole(extra, "pages") or 0, _MOST_FAX_PAGES),
+                mode=_text(extra, "mode", _MODE),
+                error=_text(extra, "error", _FAX_ERROR)[:200],
+                station=_text(extra, "station", _STATION)[:20],
             )
         case _:
             return Ignored(row["eventtype"])

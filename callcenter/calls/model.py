@@ -94,13 +94,16 @@ def led_by(pressed: str) -> tuple[str | None, LedBy]:
 @dataclass(frozen=True, slots=True)
 class PathStep:
     """A node the caller came to; `key` is the key that was pressed before, None for none. `about`
-    names what was heard there beside the flow's own words (`notice/<name>/<version>` …)."""
+    names what was heard there beside the flow's own words (`notice/<name>/<version>` …). `flow` and
+    `version` are those of another flow that the line's own one runs; None: the line's own."""
 
     node: str
     key: str | None
     led_by: LedBy
     at: datetime
     about: str = ""
+    flow: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,10 @@ class Call:
     #: Was told at the door that the number is blocked, and pressed no emergency key since.
     refused: bool = False
     left_queue: bool = False
+    fax: str | None = None  #: the fax of this call, the last one where there were several
+    fax_way: str = ""
+    fax_is_over: bool = False
+    fax_went: bool = False  #: a page at least went over
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False
     handed_on_to: str | None = None  #: another unit's number, once it was dialled

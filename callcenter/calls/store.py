@@ -106,6 +106,7 @@ def call_row(call: Call) -> dict[str, Any]:
             "led_by": step.led_by.value,
             "at": step.at.isoformat(),
             **({"about": step.about} if step.about else {}),
+            **({"flow": step.flow, "version": step.version} if step.flow else {}),
         }
         for step in call.ivr_path
     ]

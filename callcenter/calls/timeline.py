@@ -58,11 +58,17 @@ _STATUS: Final = {
     "CONTINUE": "the conversation was over",
     "WITHDRAW": "taken out by a supervisor",
 }
+_FAX_STARTS: Final = {
+    "call": "A fax to the caller began in this call.",
+    "number": "The machine answered; the fax began.",
+    "in": "A fax machine was calling; its fax began to come in.",
+}
 _ENDS: Final = {
     "answered": "The call ended after a conversation",
     "abandoned": "The caller gave up",
     "self_served": "The call ended; the caller was served by the machine",
     "voicemail": "The call ended with a message",
+    "fax": "The call ended after a fax",
     "callback_requested": "The call ended; the caller is to be called back",
     "overflowed": "The call ended without anybody having been free",
     "blocked": "The call ended at the door; the number is on the nuisance list",
@@ -87,6 +93,8 @@ def timeline(call_id: UUID, node: str, events: Iterable[CallEvent]) -> list[Time
 def _words(fact: Fact) -> str:
     match fact:
         case fa.CallStarted():
+            if fact.direction == "outbound":
+                return "We called out."
             if fact.direction != "inbound":
                 return "An agent began a call."
             return f"A call to {fact.line} arrived." if fact.line else "A call arrived."
@@ -127,6 +135,13 @@ def _words(fact: Fact) -> str:
             return "Recording was switched on for the conversation."
         case fa.MessageLeft():
             return "The caller's message is kept."
+        case fa.FaxStarted():
+            return _FAX_STARTS.get(fact.way, "A fax began.")
+        case fa.FaxFinished():
+            over = {"": "", "audio": " (G.711)", "T38": " (T.38)"}.get(fact.mode, f" ({fact.mode})")
+            if fact.good:
+                return f"The fax is over: {fact.pages} page(s) went over{over}."
+            return f"The fax failed after {fact.pages} page(s){over}: {fact.error or 'no reason'}."
         case fa.CallEnded():
             end = _ENDS.get(fact.disposition, f"The call ended: {fact.disposition}")
             if fact.reconciled:

@@ -65,6 +65,25 @@ class CaseService:
         assert existing is not None, "a case is never deleted"
         return existing
 
+    async def note_for_call(
+        self,
+        connection: AsyncConnection,
+        call_id: UUID,
+        text: str,
+        *,
+        title: str,
+        by: str,
+        at: datetime,
+    ) -> Case:
+        """A note on the case of this call, opened now if there is none; within the caller's
+        transaction. Raises `NoSuchCall`, `InvalidField`.
+        """
+        case = await self.open_for_call(connection, call_id, title=title, opened_by=by, at=at)
+        case = await _locked(connection, case.number)
+        await store.save_case(connection, case, case.add_note(text, by=by, at=at))
+        await announce(connection, TOPIC, case.number)
+        return case
+
     async def set_due(
         self, connection: AsyncConnection, number: CaseNumber, due_at: datetime | None, *, by: str
     ) -> None:

@@ -2,4 +2,5 @@
 
 from __future__ import annotations
 
+import callcenter.channels.fax.tables
 import callcenter.channels.messages.tables  # noqa: F401 - for `callcenter.tables`

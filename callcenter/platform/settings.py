@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import tempfile
-from datetime import timedelta
+from datetime import time, timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -127,6 +127,33 @@ class Settings(BaseSettings):
         timedelta(minutes=10),
         description="Longest wait in a queue; then the caller may leave word.",
     )
+    fax_font: Path | None = Field(
+        None,
+        description="TrueType font with Chinese letters for fax pages; absent: the installed one.",
+    )
+    fax_pauses: Annotated[tuple[timedelta, ...], NoDecode] = Field(
+        (timedelta(minutes=5), timedelta(minutes=15)),
+        min_length=1,
+        max_length=9,
+        description="Pauses between tries to deliver a fax, seconds, comma-separated: two pauses "
+        "are three tries.",
+    )
+    fax_hours: str = Field(
+        "08:00-21:00",
+        description="When fax machines are called (TIME_ZONE); 00:00-24:00: at night too.",
+    )
+    fax_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="E.164 beginnings that faxes may be sent to, comma-separated (+86531,+8610); "
+        "absent: the country of PHONE_REGION. Premium and short numbers never.",
+    )
+    fax_dial: Literal["national", "e164", "plus"] = Field(
+        "national", description="How the trunk is told a number: 0531…, 86531… or +86531…"
+    )
+    fax_per_day: int = Field(
+        5, ge=1, le=1000, description="Faxes one caller may order, or get at one number, in 24 h."
+    )
+    fax_at_once: int = Field(2, ge=1, le=100, description="Calls that deliver faxes at a time.")
     message_deadline: timedelta = Field(
         timedelta(hours=24),
         description="A message must have been worked off by then (GB/T 33358: 24 hours).",
@@ -144,7 +171,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
         return value
 
-    @field_validator("agent_networks", "trunk_addresses", mode="before")
+    @field_validator("agent_networks", "trunk_addresses", "fax_prefixes", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -166,6 +193,28 @@ class Settings(BaseSettings):
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
             raise ValueError(_DURATION_RULE)
+        return value
+
+    @field_validator("fax_pauses", mode="before")
+    @classmethod
+    def _pauses(cls, value: object) -> object:
+        if isinstance(value, str):
+            if not re.fullmatch(r"[0-9]{1,6}([,\s]+[0-9]{1,6})*", value, re.ASCII):
+                raise ValueError("write seconds, separated by commas: 300,900")
+            return tuple(timedelta(seconds=int(part)) for part in re.split(r"[,\s]+", value))
+        return value
+
+    @field_validator("fax_prefixes")
+    @classmethod
+    def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", part, re.ASCII) for part in value):
+            raise ValueError("write beginnings of E.164 numbers: +86531,+8610")
+        return value
+
+    @field_validator("fax_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        parse_hours(value)
         return value
 
     @field_validator("home")
@@ -277,6 +326,11 @@ class Settings(BaseSettings):
         return self.home / "recordings" / "sealed"
 
     @property
+    def faxes_directory(self) -> Path:
+        """Documents, pages to be sent, and faxes that came in."""
+        return self.home / "faxes"
+
+    @property
     def prompts_directory(self) -> Path:
         """`<language>/<name>.wav`: shipped prompts and rendered flow texts."""
         return self.home / "prompts"
@@ -308,6 +362,18 @@ def parse_bind(value: str) -> tuple[str, int]:
         raise ValueError("write address:port, for example 127.0.0.1:5060")
     ip_address(host)
     return host, int(port)
+
+
+def parse_hours(value: str) -> tuple[time, time]:
+    """`HH:MM-HH:MM`; 24:00 is midnight, so 00:00-24:00 is the whole day (both ends the same).
+
+    Raises ValueError with the rule.
+    """
+    clock = r"((?:[01]\d|2[0-3]):[0-5]\d)"
+    match = re.fullmatch(rf"{clock}-(?:{clock}|24:00)", value, re.ASCII)
+    if not match:
+        raise ValueError("write begin-end, for example 08:00-21:00")
+    return time.fromisoformat(match[1]), time.fromisoformat(match[2] or "00:00")
 
 
 def parse_host(value: str, default_port: int) -> tuple[str, int]:

@@ -30,7 +30,7 @@ def page() -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        return ",".join(_text(part) for part in value)
     if hasattr(value, "total_seconds"):
         return f"{value.total_seconds():.0f}"
     return str(value).lower() if isinstance(value, bool) else str(value)

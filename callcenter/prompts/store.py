@@ -7,12 +7,27 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr.tables import ivr_flows, ivr_references
+from callcenter.knowledge.tables import article_versions, articles
+from callcenter.lines.tables import lines
 from callcenter.prompts.model import Audio, JobState, Origin, Prompt, PromptEdit, RenderJob, User
 from callcenter.prompts.tables import prompt_audio, prompt_jobs, prompts, prompts_removed
 
@@ -133,7 +148,7 @@ async def known_copies(connection: AsyncConnection) -> set[str]:
 
 
 async def users_of(connection: AsyncConnection, name: str) -> Sequence[User]:
-    """Drafts and active versions of flows that play it, in order of name."""
+    """Who plays it: drafts and active versions of flows, articles, lines; each in order of name."""
     wanted = (
         select(ivr_references.c.flow, ivr_references.c.version)
         .join(ivr_flows, ivr_flows.c.name == ivr_references.c.flow)
@@ -148,7 +163,44 @@ async def users_of(connection: AsyncConnection, name: str) -> Sequence[User]:
         .order_by(ivr_references.c.flow, ivr_references.c.version)
     )
     rows = await connection.execute(wanted)
-    return [User("flow", row.flow, "active" if row.version else "draft") for row in rows]
+    flows = [User("flow", row.flow, "active" if row.version else "draft") for row in rows]
+    return [*flows, *await _articles_with(connection, name), *await _lines_with(connection, name)]
+
+
+async def _articles_with(connection: AsyncConnection, name: str) -> list[User]:
+    """Articles that are recorded as this prompt: as edited, in force, or about to be."""
+    heard = exists().where(
+        articles.c.name == article_versions.c.article,
+        article_versions.c.version.in_([articles.c.current_version, articles.c.next_version]),
+        _names(article_versions.c.content, name),
+    )
+    wanted = (
+        select(articles.c.name, heard)
+        .where(articles.c.deleted_at.is_(None), or_(_names(articles.c.content, name), heard))
+        .order_by(articles.c.name)
+    )
+    rows = await connection.execute(wanted)
+    return [User("article", row[0], "active" if row[1] else "draft") for row in rows]
+
+
+def _names(content: Column[Any], name: str) -> ColumnElement[bool]:
+    """Each language of an article may name a prompt: {"zh": {"prompt": "…", …}, …}."""
+    return func.jsonb_path_exists(
+        cast(content, JSONB),
+        cast("$.*.prompt ? (@ == $name)", JSONPATH),
+        func.jsonb_build_object("name", cast(name, Text)),
+    )
+
+
+async def _lines_with(connection: AsyncConnection, name: str) -> list[User]:
+    """Lines that say it at their door."""
+    named = {"prompt": name}
+    rows = await connection.scalars(
+        select(lines.c.number)
+        .where(or_(lines.c.welcome.contains(named), lines.c.closed_say.contains(named)))
+        .order_by(lines.c.number)
+    )
+    return [User("line", number, "active") for number in rows]
 
 
 async def removed(connection: AsyncConnection) -> frozenset[str]:

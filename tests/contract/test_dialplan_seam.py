@@ -154,8 +154,10 @@ MODULE_OF = {
     "Playback": "app_playback",
     "Queue": "app_queue",
     "Read": "app_read",
+    "ReceiveFAX": "res_fax",
     "Record": "app_record",
     "Return": "app_stack",
+    "SendFAX": "res_fax",
     "StopPlayTones": "app_playtones",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
@@ -171,14 +173,13 @@ def test_every_application_has_its_module_loaded(plan: Dialplan) -> None:
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.IVR]
-    assert {f"to-{decision}" for decision in Exit} | {"to-", "_to-.", "s"} == set(extens)
+    assert {f"to-{decision}" for decision in Exit} | {"to-", "_to-.", "s", "fax"} == set(extens)
 
 
 def test_every_queue_status_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.QUEUE]
-    assert {f"status_{status}" for status in QueueStatus} | {"status_", "_status_.", "s"} == set(
-        extens
-    )
+    others = {"status_", "_status_.", "s", "fax"}
+    assert {f"status_{status}" for status in QueueStatus} | others == set(extens)
 
 
 def test_the_reasons_of_a_message_are_those_of_the_registry_the_room_and_sql(
@@ -291,6 +292,18 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
+
+
+def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
+    for context, exten, line in plan.code:
+        assert str(Context.FAX_OUT) not in line, (context, exten, line)
+
+
+def test_a_fax_machine_is_heard_wherever_a_caller_may_be_in_the_first_half_minute(
+    plan: Dialplan,
+) -> None:
+    for context in ("INBOUND", "IVR", "QUEUE", "VOICEMAIL", "FAILOVER", "SUB_IVR_ASK"):
+        assert "fax" in plan.extens[Context[context]], context
 
 
 def test_every_dialplan_file_is_included_once() -> None:

@@ -153,6 +153,16 @@ class Paths:
         return self.home / "recordings" / "incoming"
 
     @property
+    def faxes_out(self) -> Path:
+        """Pages that lie ready to be sent."""
+        return self.home / "faxes" / "out"
+
+    @property
+    def faxes_in(self) -> Path:
+        """Where Asterisk writes faxes that come in."""
+        return self.home / "faxes" / "incoming"
+
+    @property
     def secrets(self) -> Path:
         return self.home / "secrets"
 

@@ -14,8 +14,6 @@ from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_que
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
 AMI_USER = "callcenter"
-#: Where a line of mode `fax` leads; a context of dialplan/ as soon as faxes come in.
-FAX_IN = "cc-fax-in"
 
 
 def render(config: SwitchConfig) -> dict[str, str]:
@@ -147,6 +145,8 @@ def _globals(config: SwitchConfig) -> str:
         Global.AGI_URL: f"agi://127.0.0.1:{config.agi_port}",
         Global.PROMPTS: str(config.paths.prompts_dir),
         Global.RECORDINGS: str(config.paths.recordings),
+        Global.FAXES: str(config.paths.faxes_out),
+        Global.FAXES_IN: str(config.paths.faxes_in),
         Global.DEFAULT_QUEUE: config.default_queue,
         Global.DEFAULT_LANGUAGE: config.default_language,
         Global.RECORD_FROM: config.record_from,
@@ -164,7 +164,7 @@ def _globals(config: SwitchConfig) -> str:
 def _lines(config: SwitchConfig) -> str:
     """The only doors of the trunk. Literal numbers, so no caller's text becomes a value here."""
     head = (
-        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound; a fax line: cc-fax-in.\n"
+        "; Enters: the trunk (pjsip.conf). Leaves: cc-inbound.\n"
         "; A number that is not here gets 404.\n"
         f"[{Context.FROM_TRUNK}]\n"
     )
@@ -173,7 +173,7 @@ def _lines(config: SwitchConfig) -> str:
         f" same = n,Set({Variable.LINE_MODE}={line.mode})\n"
         f" same = n,Set({Variable.LANGUAGE}={line.language})\n"
         f" same = n,Set({Variable.LINE_QUEUE}={line.queue or config.default_queue})\n"
-        f" same = n,Goto({FAX_IN if line.mode == 'fax' else Context.INBOUND},s,1)\n"
+        f" same = n,Goto({Context.INBOUND},s,1)\n"
         for line in config.lines
     )
     return GENERATED + head + "".join(extens) + _contact(config)

@@ -81,6 +81,8 @@ def prepare_directories(config: SwitchConfig) -> None:
         paths.log / "cdr-csv",
         paths.journal_dir,
         paths.recordings,
+        paths.faxes_out,
+        paths.faxes_in,
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # cel_custom writes below astlogdir/cel-custom and nowhere else (before 22.9).

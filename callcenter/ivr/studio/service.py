@@ -38,9 +38,6 @@ DRAFT: Final = 0
 LONGEST: Final = timedelta(days=400)
 _BYTES_PER_SECOND: Final = 16_000  # 8 kHz, 16 bit
 _WAV_HEADER: Final = 44
-#: Characters a second, where the audio is not made yet.
-_PACE: Final = {"zh": 4.2}
-_OTHER_PACE: Final = 13.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,7 @@ class StudioService:
         self._flows = flows
         self._clock = clock
         self._zone = zone
+        self._library = library
         self._voice = LibraryVoice(library)
         self._texts: dict[tuple[str, str], str] = {}
         self._lengths: dict[Path, float] = {}
@@ -201,7 +199,7 @@ class StudioService:
             try:
                 known = max(0.0, (path.stat().st_size - _WAV_HEADER) / _BYTES_PER_SECOND)
             except OSError:
-                return len(words) / _PACE.get(path.parent.name, _OTHER_PACE)
+                return self._library.estimated(words, path.parent.name).total_seconds()
             if len(self._lengths) > 100_000:
                 self._lengths.clear()
             self._lengths[path] = known

@@ -69,23 +69,29 @@ _VISITS = """
 WITH paths AS (
   SELECT c.call_id, c.hangup_by, c.ended_at, c.queued_at, c.agent_answered_at, c.disposition, s.n,
          s.step->>'node' AS node, s.step->>'key' AS key, s.step->>'led_by' AS led_by,
-         (s.step->>'at')::timestamptz AS at
+         (s.step->>'at')::timestamptz AS at,
+         coalesce(s.step->>'flow', c.ivr_flow) AS flow,
+         coalesce((s.step->>'version')::integer, c.ivr_version) AS version
   FROM calls c CROSS JOIN LATERAL jsonb_array_elements(c.ivr_path) WITH ORDINALITY AS s(step, n)
-  WHERE c.ivr_flow = :flow AND c.ivr_version = :version
-    AND c.started_at >= :begin AND c.started_at < :end AND c.ended_at IS NOT NULL
+  WHERE c.started_at >= :begin AND c.started_at < :end AND c.ended_at IS NOT NULL
+    -- The line's own flow, or one that it runs.
+    AND ((c.ivr_flow = :flow AND c.ivr_version = :version) OR c.ivr_path @>
+      jsonb_build_array(jsonb_build_object('flow', CAST(:flow AS text),
+                                           'version', CAST(:version AS integer))))
 ), marked AS (
-  SELECT *, lag(node) OVER calls_path IS DISTINCT FROM node AS is_new FROM paths
+  SELECT *, lag(flow || ':' || node) OVER calls_path IS DISTINCT FROM flow || ':' || node AS is_new
+  FROM paths
   WINDOW calls_path AS (PARTITION BY call_id ORDER BY n)
 ), numbered AS (
   SELECT *, count(*) FILTER (WHERE is_new) OVER (PARTITION BY call_id ORDER BY n) AS visit
   FROM marked
 ), visits AS (
-  SELECT call_id, visit, node, min(at) AS came_at, count(*) AS steps,
+  SELECT call_id, visit, flow, version, node, min(at) AS came_at, count(*) AS steps,
          (array_agg(key ORDER BY n))[1] AS by_key, (array_agg(led_by ORDER BY n))[1] AS by,
          count(*) FILTER (WHERE led_by = 'wrong_key' AND NOT is_new) AS wrong_keys,
          min(hangup_by) AS hangup_by, min(ended_at) AS ended_at, min(queued_at) AS queued_at,
          min(agent_answered_at) AS agent_answered_at, min(disposition) AS disposition
-  FROM numbered GROUP BY call_id, visit, node
+  FROM numbered GROUP BY call_id, visit, flow, version, node
 ), left_ AS (
   SELECT *, lead(by_key) OVER way AS left_key, lead(by) OVER way AS left_by,
          lead(came_at) OVER way AS left_at, lead(visit) OVER way IS NULL AS is_last
@@ -111,14 +117,15 @@ SELECT node, count(*) AS entered,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM
          greatest(coalesce(left_at, queued_at, ended_at) - came_at, interval '0')))::float
          AS median_seconds
-FROM left_ GROUP BY node ORDER BY node
+FROM left_ WHERE flow = :flow AND version = :version GROUP BY node ORDER BY node
 """
 )
 _KEYS = text(
     _VISITS
     + """
 SELECT node, left_key AS key, count(*) AS times FROM left_
-WHERE left_by IN ('key', 'wrong_key') AND left_key IS NOT NULL
+WHERE flow = :flow AND version = :version
+  AND left_by IN ('key', 'wrong_key') AND left_key IS NOT NULL
 GROUP BY node, left_key ORDER BY node, left_key
 """
 )

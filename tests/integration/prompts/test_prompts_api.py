@@ -15,12 +15,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.ivr.seed import seed_defaults as seed_flow
+from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import Unavailable
 from callcenter.prompts import placing
 from callcenter.prompts.convert import MOST_UPLOADED
 from callcenter.prompts.library import measure_file
 from callcenter.prompts.service import PromptService
+from callcenter.queues.seed import seed_queues
 from callcenter.testing.sound_files import encoded, speech_like
 from callcenter.testing.tone_speech import tone
 
@@ -568,3 +571,24 @@ async def test_a_commit_nobody_heard_of_is_followed_when_the_database_is_back(
     assert (await studio("GET", "/welcome")).json()["audio"]["zh"]["state"] == "stale"
     assert "zh/welcome.wav was stale: put back as it was made" in await studio.start()
     assert measure_file(file).duration_ms == pytest.approx(2000, abs=100)
+
+
+async def test_articles_and_lines_that_play_a_prompt_are_its_users(studio: Studio) -> None:
+    await studio.create()
+    content = '{"zh"\\: {"title"\\: "费用", "body"\\: "费用", "prompt"\\: "welcome"}}'
+    async with studio.database.transaction() as connection:
+        await seed_queues(connection)
+        await seed_flow(connection, studio.clock)
+        await seed_line(connection)
+    await studio.execute(
+        "UPDATE lines SET closed_say = '{\"prompt\"\\: \"welcome\"}', closed_to = 'hangup'"
+    )
+    await studio.execute(
+        "INSERT INTO articles (name, kind, department, content, authors, edited_by, edited_at,"
+        f" created_by, created_at) VALUES ('fees', 'fees', 'x', '{content}', '{{a}}', 'a', now(),"
+        " 'a', now())",
+    )
+    assert (await studio("GET", "/welcome")).json()["users"] == [
+        {"kind": "article", "name": "fees", "where": "draft"},
+        {"kind": "line", "name": "12345", "where": "active"},
+    ]

@@ -282,13 +282,13 @@ class TestQueuesAndDialplan:
         assert "exten = 12345,1,Set(__CC_LINE=12345)" in text
         assert "${" not in text
 
-    def test_a_fax_line_leads_to_the_fax_machine_past_the_flow(self) -> None:
+    def test_a_fax_line_comes_to_the_door_as_a_fax_line(self) -> None:
         fax = LineConfig("12349", mode="fax")
         text = render(replace(switch(), lines=(fax, *switch().lines)))["extensions_lines.conf"]
         door = text.split("exten = 12349,1,")[1].split("exten = ")[0]
         assert "Set(CC_LINE_MODE=fax)" in door
-        assert door.rstrip().endswith("same = n,Goto(cc-fax-in,s,1)")
-        assert text.count("cc-fax-in,s,1") == 1
+        # Answered and given its identity there like every call, then on to cc-fax-in.
+        assert door.rstrip().endswith("same = n,Goto(cc-inbound,s,1)")
 
     def test_waiting_limits_are_globals(self) -> None:
         values = settings(render(switch())["extensions_globals.conf"], "globals")

@@ -83,11 +83,13 @@ def test_versions(text: str, version: tuple[int, ...]) -> None:
     assert parse_version(text) == version
 
 
-def private_root(cache: Path, version: str) -> Path:
-    root = cache / f"asterisk-sid-{version}"
+def private_root(cache: Path, version: str, packages: str | None = None, end: str = "") -> Path:
+    root = cache / f"asterisk-sid-{version}{end}"
     (root / "usr/lib64").mkdir(parents=True)
     (root / "usr/lib64" / install._LOADERS.get(install.platform.machine(), "ld.so")).touch()
     record = {"kind": "asterisk", "suite": "sid", "version": version}
+    if packages is not None:
+        record["packages"] = packages
     (root / "callcenter-root.json").write_text(json.dumps(record), encoding="utf-8")
     return root
 
@@ -121,3 +123,66 @@ def test_a_missing_tool_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
         found.sipp_command()
     with pytest.raises(ValueError, match="no telephone key"):
         found.dtmf_pcap("../1")
+
+
+ALL = " ".join((*install.ASTERISK_PACKAGES, *install.TOOL_PACKAGES))
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a system Asterisk or tools."""
+    monkeypatch.setattr(install, "locate_system_asterisk", lambda tools=None: None)
+
+
+def with_everything(root: Path) -> Path:
+    for name in ("usr/bin/sipp", "usr/bin/espeak-ng", install.FONT_FILES[0]):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_copy_that_lacks_a_package_is_followed_by_a_new_one_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = private_root(tmp_path, "22.10.1")
+    (old / "usr/bin").mkdir()
+    asked: list[tuple[str, ...]] = []
+
+    def fetch(cache: Path, kind: str, suite: str, packages, progress) -> PrivateRoot:
+        asked.append(tuple(packages))
+        return PrivateRoot(with_everything(private_root(cache, "22.10.1", ALL, "-1f3a")))
+
+    monkeypatch.setattr(install, "_fetch", fetch)
+    said: list[str] = []
+    found = install.install(tmp_path, said.append)
+    assert asked == [tuple(ALL.split())]
+    assert found.root is not None
+    assert found.root.path != old
+    assert found.fax_font().name == "wqy-microhei.ttc"
+    assert old.is_dir(), "somebody may be running from it"
+    # From now on nothing is fetched, and the new one is found first.
+    assert install.install(tmp_path, said.append) == found
+    assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("alone")
+def test_without_a_network_the_older_copy_serves_on_without_the_font(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = private_root(tmp_path, "22.10.1")
+    for name in ("usr/bin/sipp", "usr/bin/espeak-ng"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+    def fetch(*_: object) -> PrivateRoot:
+        raise install.CannotInstall("the Debian archive cannot be reached")
+
+    monkeypatch.setattr(install, "_fetch", fetch)
+    monkeypatch.setattr(install, "FONT_FILES", ("no/such/font.ttc",))
+    said: list[str] = []
+    found = install.install(tmp_path, said.append)
+    assert found.root == PrivateRoot(root)
+    assert any("font" in line for line in said)
+    with pytest.raises(install.MissingFont, match="CALLCENTER_FAX_FONT"):
+        found.fax_font()

@@ -153,3 +153,25 @@ def test_a_long_home_has_its_sockets_elsewhere(load) -> None:
     assert len(str(long.run_directory)) <= 80
     assert load(HOME=f"/srv/{'y' * 100}").run_directory != long.run_directory
     assert load(HOME="/srv/hotline").run_directory == Path("/srv/hotline/run")
+
+
+def test_fax_settings_are_read(load) -> None:
+    settings = load(FAX_PAUSES="60, 120,300", FAX_PREFIXES="+86531,+8610", FAX_HOURS="20:00-06:00")
+    assert settings.fax_pauses == tuple(timedelta(seconds=n) for n in (60, 120, 300))
+    assert settings.fax_prefixes == ("+86531", "+8610")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FAX_PAUSES", "five"),
+        ("FAX_PAUSES", "1,2,3,4,5,6,7,8,9,10"),
+        ("FAX_PREFIXES", "0531"),
+        ("FAX_HOURS", "8-21"),
+        ("FAX_DIAL", "any"),
+        ("FAX_PER_DAY", "0"),
+    ],
+)
+def test_a_wrong_fax_setting_is_named(load, name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=f"CALLCENTER_{name}"):
+        load(**{name: value})
