@@ -23,6 +23,7 @@ from callcenter.ivr.service import FlowService
 from callcenter.ivr.spoken import Title
 from callcenter.ivr.store import FlowRow, VersionRow
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -121,7 +122,7 @@ class WholeVersion(VersionView):
 class Active(Schema):
     """The version callers are to hear, and why."""
 
-    version: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    version: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
     comment: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
 
 

@@ -26,6 +26,7 @@ from pydantic import (
     StrictBool,
 )
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -247,6 +248,17 @@ def install_problem_handlers(app: FastAPI) -> None:
             headers,
         )
 
+    async def on_client_gone(_request: Request, _exc: Exception) -> Response:
+        # Nobody reads it; without it every broken upload would be logged as a fault of ours.
+        return problem_response(
+            Problem(
+                type="/problems/client-gone",
+                title="The request broke off.",
+                status=400,
+                detail="The client went away before it had sent the whole request.",
+            )
+        )
+
     async def on_fault(request: Request, exc: Exception) -> Response:
         log.error("fault while answering %s %s", request.method, request.url.path, exc_info=exc)
         return problem_response(
@@ -262,6 +274,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         (HotlineError, on_hotline_error),
         (RequestValidationError, on_bad_request),
         (HTTPException, on_http_error),
+        (ClientDisconnect, on_client_gone),
         (Exception, on_fault),
     ]
     for kind, handler in handlers:

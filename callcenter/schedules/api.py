@@ -16,6 +16,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -51,7 +52,7 @@ Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 DayInPath = Annotated[
     str, InPath(alias="date", pattern=_DATE, json_schema_extra={"format": "date"})
 ]
-Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+Year = Annotated[Whole, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
 YearInPath = Annotated[int, InPath(ge=FIRST_YEAR, le=LAST_YEAR)]
 
 

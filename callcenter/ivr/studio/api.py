@@ -24,6 +24,7 @@ from callcenter.ivr.studio.simulation import Gone, SimulatedStep, exit_document
 from callcenter.ivr.studio.text_form import from_yaml, to_yaml
 from callcenter.platform.clock import Clock
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Flag,
@@ -39,7 +40,7 @@ _YAML: Final = "application/yaml"
 #: Figures and replays look back so far where no `from` is given.
 _USUAL: Final = timedelta(days=7)
 
-WhichVersion = Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["draft"]
+WhichVersion = Annotated[Whole, Field(ge=1, le=1_000_000_000)] | Literal["draft"]
 Keys = Annotated[str, Field(pattern=r"^([0-9*#]{1,20}|hangup)$")]
 From = Annotated[Moment | None, Query(alias="from", description="Calls begun since then.")]
 To = Annotated[Moment | None, Query(description="… and before; now where it is absent.")]
@@ -89,7 +90,7 @@ class ReplayWish(Schema):
     version: WhichVersion = "draft"
     from_: Annotated[Moment | None, Field(alias="from")] = None
     to: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=2000)] = 500
+    limit: Annotated[Whole, Field(ge=1, le=2000)] = 500
 
 
 class MoveView(Schema):

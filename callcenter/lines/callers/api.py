@@ -26,6 +26,7 @@ from callcenter.lines.callers.model import (
 )
 from callcenter.lines.callers.service import CallerListService
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -67,7 +68,7 @@ class NewPriority(Schema):
     """A caller who comes first. `priority` 20 is served before 19, and 1 before everybody else."""
 
     number: Number
-    priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
+    priority: Annotated[Whole, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
     reason: Reason
     expires_at: Moment | None = None
 
