@@ -92,6 +92,12 @@ class Served:
         """Every fault that was logged so far, with its traceback."""
         return self._logged.seen
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        assert self._server is not None
+        return bool(self._server.server_state.tasks)
+
     def client(self) -> httpx.Client:
         """An admin."""
         return httpx.Client(

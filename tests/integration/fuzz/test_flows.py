@@ -1,4 +1,4 @@
-"""Flows near validity and far from it, as JSON and as YAML: taken or refused by rule, never broken."""
+"""Flows near validity and far from it, as JSON and as YAML: taken or refused by rule."""
 
 from __future__ import annotations
 
@@ -97,12 +97,9 @@ bodies = st.one_of(documents(), anything).map(lambda value: json.dumps(value).en
 
 
 def as_yaml(value: Any) -> bytes:
-    try:
-        return yaml.safe_dump(value, allow_unicode=True, sort_keys=False).encode(
-            "utf-8", "surrogatepass"
-        )
-    except ValueError:  # an integer too long to be written
-        return json.dumps(value, default=str).encode() if False else b"entry: ["
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 texts = st.one_of(documents(), anything).map(as_yaml) | st.binary(max_size=200)
@@ -115,7 +112,7 @@ def api(served: Any) -> Iterator[httpx.Client]:
 
 
 def must_stand(api: httpx.Client, served: Any, put: Callable[[], httpx.Response]) -> None:
-    """Refused by a rule that is named, or taken, read back and fit for everything a draft is for."""
+    """Refused by a rule that is named, or taken, read back and fit for all a draft is for."""
     reply = put()
     assert reply.status_code in (200, 422), reply.text
     if reply.status_code == 422:
@@ -183,7 +180,6 @@ def test_ten_thousand_nodes_are_refused_by_the_limit_in_either_form(api: httpx.C
     for path, body in (("draft", json.dumps(document)), ("draft/yaml", as_text)):
         refused = api.put(f"/ivr/flows/main/{path}", content=body, headers=AS_YAML)
         assert (refused.status_code, refused.json()["errors"]) == (422, [rule])
-        assert api.get("/health/live").status_code in (200, 404)
 
 
 HUGE: Final = "9" * 100_000
@@ -243,7 +239,7 @@ def test_yaml_that_others_choke_on_is_refused(api: httpx.Client, served: Any, te
     assert served.faults == []
 
 
-def _runs(name: str) -> dict[str, Any]:
+def runs(name: str) -> dict[str, Any]:
     return {
         "entry": "sub",
         "nodes": {
@@ -254,12 +250,12 @@ def _runs(name: str) -> dict[str, Any]:
 
 
 def test_a_chain_of_a_hundred_flows_stops_at_the_limit(api: httpx.Client, served: Any) -> None:
-    last = {"entry": "end", "nodes": {"end": _runs("x")["nodes"]["end"]}}
+    last = {"entry": "end", "nodes": {"end": runs("x")["nodes"]["end"]}}
     published = 0
     for level in range(100):
         name = f"deep{level}"
         assert api.post("/ivr/flows", json={"name": name, "title": name}).status_code == 201
-        document = _runs(f"deep{level - 1}") if level else last
+        document = runs(f"deep{level - 1}") if level else last
         drafted = api.put(f"/ivr/flows/{name}/draft", json=document, headers=ANY)
         assert drafted.status_code == 200, drafted.text
         reply = api.post(f"/ivr/flows/{name}/versions", json={})

@@ -43,6 +43,12 @@ def languages(**names: frozenset[str]) -> dict[str, Any]:
 WARNING = Severity.WARNING
 ZH = frozenset({"zh"})
 DEFECTS = [
+    Planted(
+        Code.NO_VOICE,
+        "menu",
+        changed("menu", say={**NODES["menu"]["say"], "fr": NODES["menu"]["say"]["en"]}),
+        {"voiceless": frozenset({"fr"})},
+    ),
     Planted(Code.DANGLING_REFERENCE, "case", changed("case", next="gone")),
     Planted(Code.DANGLING_REFERENCE, "more", changed("more", on_invalid="gone")),
     Planted(Code.UNREACHABLE_NODE, "island", {"island": {"type": "hangup"}}, {}, WARNING),
