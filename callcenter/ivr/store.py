@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, and_, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.channels.fax.tables import fax_documents
 from callcenter.ivr.tables import (
     ivr_activations,
     ivr_flows,
@@ -255,9 +256,9 @@ async def line_languages(connection: AsyncConnection, flows: Sequence[str]) -> f
     return frozenset((await connection.scalars(wanted)).all())
 
 
-async def document_names(connection: AsyncConnection) -> frozenset[str] | None:
+async def document_names(connection: AsyncConnection) -> frozenset[str]:
     """Documents that can be faxed."""
-    return None
+    return frozenset((await connection.scalars(select(fax_documents.c.document).distinct())).all())
 
 
 async def schedule_names(connection: AsyncConnection) -> frozenset[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from callcenter.asterisk.ami import AmiClient, AmiSettings
 from callcenter.channels.fax.document import Document, pages_of
 from callcenter.channels.fax.tiff import HEIGHT, WIDTH, read_pages, write_tiff
 from callcenter.testing.eventually import eventually
@@ -118,23 +117,6 @@ async def timeline(office: Office, call_id: str) -> Sequence[str]:
 async def notes(office: Office, case_number: str) -> str:
     case = await office.hotline.get(f"/cases/{case_number}")
     return "\n".join(entry["detail"].get("text", "") for entry in case["history"])
-
-
-async def send_to_cc_fax(office: Office, channel: str, fax_id: str) -> None:
-    secret = (office.hotline.home / "secrets" / "ami").read_text().strip()
-    settings = AmiSettings(
-        "127.0.0.1", office.hotline.ami_port, "callcenter", secret, wanted=frozenset()
-    )
-    ami = AmiClient(settings, clock=lambda: datetime.now(UTC), uniform=lambda low, high: high)
-    await ami.start()
-    try:
-        await ami.wait_ready(timedelta(seconds=5))
-        value = {"Channel": channel, "Variable": "CC_FAX", "Value": fax_id}
-        await ami.action("Setvar", value)
-        place = {"Channel": channel, "Context": "cc-fax", "Exten": "s", "Priority": "1"}
-        await ami.action("Redirect", place)
-    finally:
-        await ami.close()
 
 
 async def a_document(office: Office) -> bytes:
@@ -244,34 +226,48 @@ async def test_a_number_that_is_engaged_twice_gets_its_fax_at_the_third_try(
     assert alike(came, sent) > 0.9
 
 
+MENU = {
+    "entry": "menu",
+    "nodes": {
+        "menu": {
+            "type": "menu",
+            "say": {"zh": "申请表请按1，人工请按0或稍候。", "en": "For the form, press 1."},
+            "options": {"1": "form", "0": "person"},
+        },
+        "form": {"type": "fax", "document": "form", "next": "person"},
+        "person": {"type": "queue", "queue": "general"},
+    },
+}
+
+
 @BOTH
-async def test_a_caller_who_presses_start_gets_the_fax_in_the_same_call(
+async def test_a_caller_chooses_a_document_in_the_menu_and_gets_it_in_the_same_call(
     office: Office, t38: bool
 ) -> None:
     await a_document(office)
-    await office.machine.begin_anew(t38=t38)
-    known = await known_calls(office)
-    await office.machine.call("start")
-    call = await youngest_call(office, known)
-    order = await office.hotline.client.post(
-        "/api/v1/faxes", json={"call_id": call["call_id"], "document": "form", "language": "zh"}
-    )
-    assert order.status_code == 201, order.text
-    fax_id = order.json()["fax_id"]
-    # What the flow's last command does: CC_FAX, and on to cc-fax.
-    channels = await office.hotline.console("core show channels concise")
-    (channel,) = re.findall(r"^(PJSIP/trunk-\w+)!", channels, re.M)
-    await send_to_cc_fax(office, channel, fax_id)
-    (other,) = re.findall(
-        r"^(PJSIP/hotline-\w+)!", await office.machine.console("core show channels concise"), re.M
-    )
-    await office.machine.console(f"channel redirect {other} calls,receive,1")
-
-    item = await over(office, "sent", call_id=call["call_id"])
+    client, flow = office.hotline.client, "/api/v1/ivr/flows/main"
+    old = (await office.hotline.get("/ivr/flows/main/active"))["version"]
+    written = await client.put(f"{flow}/draft", json=MENU, headers={"If-Match": "*"})
+    assert written.status_code == 200, written.text
+    published = await client.post(f"{flow}/versions", json={"comment": "the form by fax"})
+    assert published.status_code == 201, published.text
+    try:
+        await office.machine.begin_anew(t38=t38)
+        known = await known_calls(office)
+        await office.machine.call("menu")
+        call = await youngest_call(office, known)
+        item = await over(office, "sent", call_id=call["call_id"])
+    finally:
+        await client.put(f"{flow}/active", json={"version": old})
     assert (item["way"], item["pages_done"]) == ("call", 1)
     assert item["mode"] == ("T38" if t38 else "audio")
     call = await call_of(office, call["call_id"])
     assert call["disposition"] == "fax"
+    assert [(step["node"], step["key"], step["about"]) for step in call["ivr_path"]] == [
+        ("menu", None, ""),
+        ("form", "1", ""),
+        ("form", "1", "fax/ordered"),
+    ]
     assert "Fax sent: 1/1" in await notes(office, call["case_number"])
     assert len(pages_in(office.machine.received)) == 1
 

@@ -19,6 +19,7 @@ from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.ivr.service import FlowService
 from callcenter.ivr.studio import api as studio_api
 from callcenter.ivr.studio.service import StudioService
+from callcenter.knowledge.seed import seed_articles
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
@@ -67,6 +68,7 @@ async def studio(database: Database, tmp_path: Path) -> Studio:
     service = FlowService(database, library, clock)
     async with database.transaction() as connection:
         await seed_queues(connection)
+        await seed_articles(connection, clock)
         await seed_flow(connection, clock)
         await seed_line(connection)
     app = FastAPI()

@@ -89,8 +89,16 @@ async def test_what_the_hotline_plays_by_itself_is_replaced_and_never_deleted(
 def test_only_prompts_for_flows_alone_may_be_deleted() -> None:
     folder = shipped_directory()
     free = {prompt.name for prompt in read_texts(folder)} - fixed_prompts(folder)
-    assert "recording_notice" in free
-    assert not free & {"apology", "no_agents", "please_wait", "leave_message", "goodbye", "invalid"}
+    assert "technical_fault" in free
+    assert not free & {
+        "apology",
+        "no_agents",
+        "please_wait",
+        "leave_message",
+        "goodbye",
+        "invalid",
+        "recording_notice",
+    }
 
 
 async def test_a_deleted_one_does_not_come_back(studio: Studio) -> None:
