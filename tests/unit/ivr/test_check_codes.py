@@ -43,12 +43,6 @@ def languages(**names: frozenset[str]) -> dict[str, Any]:
 WARNING = Severity.WARNING
 ZH = frozenset({"zh"})
 DEFECTS = [
-    Planted(
-        Code.NO_VOICE,
-        "menu",
-        changed("menu", say={**NODES["menu"]["say"], "fr": NODES["menu"]["say"]["en"]}),
-        {"voiceless": frozenset({"fr"})},
-    ),
     Planted(Code.DANGLING_REFERENCE, "case", changed("case", next="gone")),
     Planted(Code.DANGLING_REFERENCE, "more", changed("more", on_invalid="gone")),
     Planted(Code.UNREACHABLE_NODE, "island", {"island": {"type": "hangup"}}, {}, WARNING),
@@ -240,6 +234,18 @@ def test_a_flow_in_which_nobody_reaches_a_person_is_an_error() -> None:
     assert codes(lonely) == [("no_way_to_a_person", None)]
     (finding,) = check(parse_flow(lonely), replace(AROUND, on_a_line=False))
     assert finding.severity is Severity.WARNING  # the goodbye of other flows
+
+
+def test_a_text_in_a_language_nobody_speaks_is_found_where_it_stands() -> None:
+    lonely = {
+        "entry": "a",
+        "nodes": {
+            "a": {"type": "say", "say": {**BYE, "fr": "Adieu."}, "next": "person"},
+            "person": {"type": "queue", "queue": "general"},
+        },
+    }
+    voiceless = codes(lonely, voiceless=frozenset({"fr", "de"}))
+    assert set(voiceless) - set(codes(lonely)) == {("no_voice", "a")}
 
 
 def test_who_runs_a_flow_that_has_errors_is_told_once() -> None:
