@@ -249,11 +249,12 @@ class Article:
     def edit(self, edition: Edition, *, by: str, at: datetime) -> ArticleEvent | None:
         """Replace the working edition; None where nothing changed. An approval lapses.
 
-        A published version stays as it is, and callers go on hearing it. Raises
+        A published version stays as it is, and callers go on hearing it. What was withdrawn or has
+        expired is a draft again even unchanged: that is the way back of a wrong withdrawal. Raises
         `IllegalArticleAct`.
         """
         changed = _changed(self.edition, edition)
-        if not changed:
+        if not changed and self.state not in (ArticleState.EXPIRED, ArticleState.WITHDRAWN):
             return None
         # A new edition begins a new list of authors: the one before was published.
         begins = self.state not in (ArticleState.DRAFT, ArticleState.APPROVED)

@@ -11,6 +11,7 @@ import io
 import tomllib
 import wave
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -190,13 +191,33 @@ class Scene:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             return samples.reshape(-1, file.getnchannels()).astype(int)
 
+    @asynccontextmanager
+    async def published(self, flow: dict[str, Any]) -> AsyncIterator[int]:
+        """The next callers of `main` meet this flow, until the block ends; the version's number."""
+        client, main = self.hotline.client, "/api/v1/ivr/flows/main"
+        old = (await self.hotline.get("/ivr/flows/main/active"))["version"]
+        old_draft = await self.hotline.get("/ivr/flows/main/draft")
+        try:
+            reply = await client.put(f"{main}/draft", json=flow, headers={"If-Match": "*"})
+            assert reply.status_code == 200, reply.text
+            reply = await client.post(f"{main}/versions", json={"comment": "scenario"})
+            assert reply.status_code == 201, reply.text
+            assert reply.json()["in_force"] is True
+            yield reply.json()["version"]
+        finally:
+            await client.put(f"{main}/active", json={"version": old})
+            await client.put(f"{main}/draft", json=old_draft, headers={"If-Match": "*"})
+
+    def spoken(self, text: str, language: str) -> Path:
+        """The audio of a text."""
+        settings = load_settings(home=self.hotline.home)
+        return prompt_library(settings, self.hotline.installation).text(text, language)
+
     async def flow_text(self, node: str, language: str, *, part: str = "say") -> Path:
         """The audio of what a node of the active version of `main` says."""
         active = (await self.hotline.get("/ivr/flows/main/active"))["version"]
         version = await self.hotline.get(f"/ivr/flows/main/versions/{active}")
-        text = version["definition"]["nodes"][node][part][language]
-        settings = load_settings(home=self.hotline.home)
-        return prompt_library(settings, self.hotline.installation).text(text, language)
+        return self.spoken(version["definition"]["nodes"][node][part][language], language)
 
     def prompt(self, name: str, language: str) -> Path:
         """The audio of a shipped prompt."""

@@ -228,6 +228,17 @@ def test_withdrawing_takes_down_what_is_heard_and_what_was_to_come() -> None:
     )
 
 
+def test_what_was_withdrawn_by_mistake_is_published_again_unchanged_by_two_people() -> None:
+    article = a_draft()
+    published(article)
+    article.withdraw("wrong name", by="anna", at=NOW)
+    event = article.edit(article.edition, by="anna", at=NOW)
+    assert event is not None
+    assert event.detail == {"changed": []}
+    assert (article.state, article.authors) == (S.DRAFT, ("anna",))
+    assert published(article).number == 2
+
+
 def test_acts_need_a_reason() -> None:
     for act in ("approve", "withdraw", "give_back"):
         with pytest.raises(InvalidField, match="reason"):
