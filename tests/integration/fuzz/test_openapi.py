@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 #: Examples for each operation and phase; `FUZZ_EXAMPLES` of the environment asks for more.
-EXAMPLES = 4
+EXAMPLES = 2
 LIMIT_SECONDS = 1800
 
 
