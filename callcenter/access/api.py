@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response, Security
+from fastapi import APIRouter, Depends, Response, Security
+from fastapi import Path as InPath
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from callcenter.access.guard import Guard, bearer
-from callcenter.access.model import Principal, Role, User
+from callcenter.access.model import (
+    LONGEST_PASSWORD,
+    SHORTEST_PASSWORD,
+    USER_NAME,
+    Principal,
+    Role,
+    User,
+)
 from callcenter.access.service import AccessService
 from callcenter.platform.clock import Clock, system_clock
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
+    TOO_MANY,
     Cursor,
+    Flag,
+    IfMatch,
     Limit,
     Page,
     Schema,
@@ -25,6 +36,14 @@ from callcenter.platform.web import (
     set_etag,
     wanted_version,
 )
+
+# The model has these rules and their words: here they are only told.
+_USER_NAME: Final = {"pattern": f"^{USER_NAME}$"}
+UserName = Annotated[str, InPath(json_schema_extra=_USER_NAME)]
+Password = Annotated[
+    SecretStr,
+    Field(json_schema_extra={"minLength": SHORTEST_PASSWORD, "maxLength": LONGEST_PASSWORD}),
+]
 
 
 class TokenReply(Schema):
@@ -51,28 +70,28 @@ class UserReply(Schema):
 
 
 class NewUser(Schema):
-    name: str
-    password: SecretStr
+    name: Annotated[str, Field(json_schema_extra=_USER_NAME)]
+    password: Password
     role: Role
 
 
 class UserChange(Schema):
     role: Role = Role.AGENT
-    active: bool = True
+    active: Flag = True
 
 
 class NewPassword(Schema):
-    password: SecretStr
+    password: Password
 
 
 class OwnPassword(Schema):
     old_password: SecretStr
-    new_password: SecretStr
+    new_password: Password
 
 
 def router(service: AccessService, guard: Guard, *, clock: Clock = system_clock) -> APIRouter:
     """`/auth/…` for everybody, `/users…` for admins."""
-    api = APIRouter(tags=["access"], responses=PROBLEM_RESPONSES)
+    api = APIRouter(tags=["access"], responses=PROBLEM_RESPONSES | TOO_MANY)
 
     @api.post("/auth/token")
     async def login(response: Response, form: OAuth2PasswordRequestForm = Depends()) -> TokenReply:
@@ -127,16 +146,16 @@ def router(service: AccessService, guard: Guard, *, clock: Clock = system_clock)
 
     @api.get("/users/{name}")
     async def get_user(
-        name: str, response: Response, _admin: Principal = Depends(guard.admin)
+        name: UserName, response: Response, _admin: Principal = Depends(guard.admin)
     ) -> UserReply:
         return _reply(await service.user(name), response)
 
     @api.patch("/users/{name}")
     async def change_user(
-        name: str,
+        if_match: IfMatch,
+        name: UserName,
         body: UserChange,
         response: Response,
-        if_match: str | None = Header(None),
         _admin: Principal = Depends(guard.admin),
     ) -> UserReply:
         """Role and activity. In force with the next request of that user."""
@@ -146,7 +165,7 @@ def router(service: AccessService, guard: Guard, *, clock: Clock = system_clock)
 
     @api.put("/users/{name}/password", status_code=204)
     async def set_password(
-        name: str, body: NewPassword, _admin: Principal = Depends(guard.admin)
+        name: UserName, body: NewPassword, _admin: Principal = Depends(guard.admin)
     ) -> None:
         """Every token of that user is revoked."""
         await service.set_password(name, body.password.get_secret_value())

@@ -29,8 +29,13 @@ ADMIN: Final = "admin"
 MOST_FAILURES: Final = 10
 FAILURE_WINDOW: Final = timedelta(minutes=15)
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
+#: Of a user's name.
+USER_NAME: Final = "[a-z0-9][a-z0-9_.-]{0,62}"
+_NAME = re.compile(USER_NAME, re.ASCII)
 
+#: Characters.
+SHORTEST_PASSWORD: Final = 8
+LONGEST_PASSWORD: Final = 200
 PASSWORD_RULE: Final = "8 to 200 characters"  # noqa: S105 - the rule, not a password
 
 
@@ -113,7 +118,9 @@ def check_user_name(name: str) -> str:
 
 def is_password(password: str) -> bool:
     """Whether `password` keeps the rule: 8 to 200 characters that can be encoded."""
-    return 8 <= len(password) <= 200 and not any("\ud800" <= c <= "\udfff" for c in password)
+    return SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD and not any(
+        "\ud800" <= c <= "\udfff" for c in password
+    )
 
 
 def check_password(password: str, field_name: str = "password") -> str:

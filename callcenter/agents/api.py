@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Response
+from fastapi import Path as InPath
 from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.agents.model import Agent, NewSecret
+from callcenter.agents.model import AGENT_ID, MOST_NAME, Agent, NewSecret
 from callcenter.agents.service import AgentService
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -22,6 +24,10 @@ from callcenter.platform.web import (
     set_etag,
 )
 
+# The model has these rules and their words: here they are only told.
+_ID: Final = {"pattern": f"^{AGENT_ID}$"}
+AgentId = Annotated[str, InPath(json_schema_extra=_ID)]
+
 
 class AgentReply(Schema):
     id: str
@@ -33,8 +39,8 @@ class AgentReply(Schema):
 
 
 class NewAgent(Schema):
-    id: str
-    name: str
+    id: Annotated[str, Field(json_schema_extra=_ID)]
+    name: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MOST_NAME})]
     queues: list[str] | None = Field(
         None, max_length=100, description="Names of queues; absent: the default queue."
     )
@@ -108,20 +114,22 @@ def router(service: AgentService, guard: Guard) -> APIRouter:
 
     @api.get("/{agent_id}")
     async def get_agent(
-        agent_id: str, response: Response, _principal: Principal = Depends(guard.agent)
+        agent_id: AgentId, response: Response, _principal: Principal = Depends(guard.agent)
     ) -> AgentReply:
         agent = await service.get(agent_id)
         set_etag(response, agent.version)
         return _reply(agent)
 
     @api.delete("/{agent_id}")
-    async def remove_agent(agent_id: str, _admin: Principal = Depends(guard.admin)) -> RemovedReply:
+    async def remove_agent(
+        agent_id: AgentId, _admin: Principal = Depends(guard.admin)
+    ) -> RemovedReply:
         outcome = await service.remove(agent_id)
         return RemovedReply(id=agent_id, in_force=outcome.in_force, detail=outcome.detail)
 
     @api.get("/{agent_id}/phone")
     async def get_phone(
-        agent_id: str, _principal: Principal = Depends(guard.supervisor)
+        agent_id: AgentId, _principal: Principal = Depends(guard.supervisor)
     ) -> PhoneReply:
         phone = await service.phone(agent_id)
         return PhoneReply(
@@ -136,7 +144,7 @@ def router(service: AgentService, guard: Guard) -> APIRouter:
 
     @api.post("/{agent_id}/phone/secret")
     async def rotate_secret(
-        agent_id: str, response: Response, _admin: Principal = Depends(guard.admin)
+        agent_id: AgentId, response: Response, _admin: Principal = Depends(guard.admin)
     ) -> SecretReply:
         """The old secret ends with this."""
         made = await service.rotate_secret(agent_id)

@@ -14,7 +14,11 @@ from callcenter.platform.text import plain_text
 #: The digest realm of every agent's endpoint (RFC 2617); `asterisk-conf/` names the same.
 REALM: Final = "callcenter"
 
-_ID = re.compile(r"[1-9][0-9]{2,5}", re.ASCII)
+#: Of an agent's id: what a phone registers as.
+AGENT_ID: Final = "[1-9][0-9]{2,5}"
+#: Characters of an agent's name.
+MOST_NAME: Final = 100
+_ID = re.compile(AGENT_ID, re.ASCII)
 
 _ID_RULE: Final = "3 to 6 digits, the first not 0"
 
@@ -82,7 +86,7 @@ def new_agent(agent_id: str, name: str, queues: tuple[str, ...], at: datetime) -
         raise InvalidField("id", _ID_RULE)
     return Agent(
         agent_id=agent_id,
-        name=plain_text("name", name, least=1, most=100),
+        name=plain_text("name", name, least=1, most=MOST_NAME),
         active=True,
         created_at=at,
         version=1,

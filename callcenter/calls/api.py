@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -19,6 +18,7 @@ from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
     Limit,
+    Moment,
     Page,
     Schema,
     decode_cursor,
@@ -155,8 +155,8 @@ def router(service: CallService, guard: Guard) -> APIRouter:
         queue: _Text = None,
         agent: _Text = None,
         caller_number: _Text = None,
-        started_after: AwareDatetime | None = None,
-        started_before: AwareDatetime | None = None,
+        started_after: Moment | None = None,
+        started_before: Moment | None = None,
         cursor: Cursor = None,
         limit: Limit = 50,
         _principal: Principal = Depends(guard.agent),

@@ -280,6 +280,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         FlowLeft,
         QueueEntered,
         QueueLeft,
+        HandingOn,
         RecordingBegan,
         MessageBegan,
         FaxBegan,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import AwareDatetime, Field
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Path as InPath
+from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -31,7 +32,10 @@ from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
+    IfMatchAtWill,
     Limit,
+    Moment,
     Page,
     Schema,
     decode_cursor,
@@ -39,6 +43,11 @@ from callcenter.platform.web import (
     set_etag,
     wanted_version,
 )
+
+#: The model has the rule, the check digit too, and its words: here it is only told.
+Number = Annotated[
+    str, InPath(json_schema_extra={"pattern": "^[0-9]{10}$", "example": "2600000011"})
+]
 
 
 class CaseReply(Schema):
@@ -126,8 +135,8 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
     async def list_cases(
         state: CaseState | None = None,
         category: str | None = None,
-        opened_after: AwareDatetime | None = None,
-        opened_before: AwareDatetime | None = None,
+        opened_after: Moment | None = None,
+        opened_before: Moment | None = None,
         call_id: UUID | None = None,
         q: str | None = Query(None, description="Looked for in title and words."),
         limit: Limit = 50,
@@ -168,16 +177,16 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
 
     @api.get("/{case_number}")
     async def get_case(
-        case_number: str, response: Response, _principal: Principal = Depends(guard.agent)
+        case_number: Number, response: Response, _principal: Principal = Depends(guard.agent)
     ) -> CaseFileReply:
         return _reply(await service.get(parse_case_number(case_number)), response)
 
     @api.patch("/{case_number}")
     async def edit_case(
-        case_number: str,
+        if_match: IfMatch,
+        case_number: Number,
         body: CaseChange,
         response: Response,
-        if_match: str | None = Header(None),
         principal: Principal = Depends(guard.agent),
     ) -> CaseFileReply:
         """Title, words and category of an open case."""
@@ -191,7 +200,7 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
 
     @api.post("/{case_number}/notes", status_code=201)
     async def add_note(
-        case_number: str,
+        case_number: Number,
         body: NewNote,
         response: Response,
         principal: Principal = Depends(guard.agent),
@@ -201,7 +210,7 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
 
     @api.post("/{case_number}/calls", status_code=201)
     async def link_call(
-        case_number: str,
+        case_number: Number,
         body: NewLink,
         response: Response,
         principal: Principal = Depends(guard.agent),
@@ -214,10 +223,10 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
 
     @api.post("/{case_number}/close")
     async def close_case(
-        case_number: str,
+        case_number: Number,
         body: Reason,
         response: Response,
-        if_match: str | None = Header(None),
+        if_match: IfMatchAtWill = None,
         principal: Principal = Depends(guard.agent),
     ) -> CaseFileReply:
         """`If-Match` may be left out: the state itself refuses a second closing."""
@@ -231,10 +240,10 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
 
     @api.post("/{case_number}/reopen")
     async def reopen_case(
-        case_number: str,
+        case_number: Number,
         body: Reason,
         response: Response,
-        if_match: str | None = Header(None),
+        if_match: IfMatchAtWill = None,
         principal: Principal = Depends(guard.agent),
     ) -> CaseFileReply:
         """`If-Match` may be left out: the state itself refuses a second reopening."""

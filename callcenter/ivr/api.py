@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
@@ -23,9 +23,11 @@ from callcenter.ivr.service import FlowService
 from callcenter.ivr.spoken import Title
 from callcenter.ivr.store import FlowRow, VersionRow
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
     Limit,
     Page,
     Schema,
@@ -40,9 +42,6 @@ MAX_FLOW_BYTES: Final = 2_000_000
 
 FlowName = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 VersionNumber = Annotated[int, InPath(ge=1, le=1_000_000_000)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 
 
 class NewFlow(Schema):
@@ -123,7 +122,7 @@ class WholeVersion(VersionView):
 class Active(Schema):
     """The version callers are to hear, and why."""
 
-    version: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    version: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
     comment: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
 
 
@@ -222,11 +221,11 @@ def router(service: FlowService, guard: Guard) -> APIRouter:
         openapi_extra=_FLOW_BODY,
     )
     async def write_draft(
+        if_match: IfMatch,
         name: FlowName,
         response: Response,
         who: Principal = Depends(guard.supervisor),
         document: object = Depends(flow_document),
-        if_match: IfMatch = None,
     ) -> Any:
         based_on = wanted_version(if_match)
         draft = await service.edit(name, document, based_on=based_on, by=who.name)

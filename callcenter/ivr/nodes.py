@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from callcenter.ivr.spoken import MAX_LANGUAGES, Language, Part, Spoken, Title, VariableName
+from callcenter.platform.numbers import Whole
 
 KEYS: Final = "0123456789*#"
 #: Built-in ways out; the dot keeps them apart from every node id.
@@ -30,8 +31,8 @@ QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Value = Annotated[str, StringConstraints(pattern=r"^[\w .:+*#-]{0,100}$")]
-TimeoutSeconds = Annotated[int, Field(ge=1, le=30)]
-Retries = Annotated[int, Field(ge=0, le=5)]
+TimeoutSeconds = Annotated[Whole, Field(ge=1, le=30)]
+Retries = Annotated[Whole, Field(ge=0, le=5)]
 #: A number another unit is reached at: digits, as the trunk dials them.
 PhoneNumber = Annotated[str, StringConstraints(pattern=r"^[+]?[0-9]{2,20}$")]
 
@@ -77,11 +78,11 @@ class Collect(_Node):
     say: Spoken
     into: VariableName
     kind: Literal["digits", "phone", "case_number", "id_number", "date"] = "digits"
-    min_digits: Annotated[int, Field(ge=1, le=20)] = 1
-    max_digits: Annotated[int, Field(ge=1, le=20)] = 20
+    min_digits: Annotated[Whole, Field(ge=1, le=20)] = 1
+    max_digits: Annotated[Whole, Field(ge=1, le=20)] = 20
     timeout_seconds: TimeoutSeconds = 5
     retries: Retries = 2
-    read_back: bool = False
+    read_back: StrictBool = False
     purpose: Title | None = None
     next: Target
     on_timeout: Target | None = None
@@ -157,7 +158,7 @@ class ArticleMenu(_Node):
     type: Literal["article_menu"]
     category: ResourceName
     say: Spoken | None = None
-    page_size: Annotated[int, Field(ge=1, le=4)] = 4
+    page_size: Annotated[Whole, Field(ge=1, le=4)] = 4
     timeout_seconds: TimeoutSeconds = 5
     retries: Retries = 2
     fax: Target | None = None
@@ -171,7 +172,7 @@ class CaseStatus(_Node):
     """
 
     type: Literal["case_status"]
-    tries: Annotated[int, Field(ge=1, le=3)] = 3
+    tries: Annotated[Whole, Field(ge=1, le=3)] = 3
     next: Target
     on_failed: Target | None = None
 
@@ -182,7 +183,7 @@ class ToQueue(_Node):
     type: Literal["queue"]
     queue: QueueName
     say: Spoken | None = None
-    priority: Annotated[int, Field(ge=0, le=20)] = 0
+    priority: Annotated[Whole, Field(ge=0, le=20)] = 0
 
 
 class ToCallback(_Node):
@@ -232,7 +233,7 @@ class ToNumber(_Node):
     type: Literal["transfer"]
     to: PhoneNumber
     say: Spoken | None = None
-    ring_seconds: Annotated[int, Field(ge=5, le=120)] = 30
+    ring_seconds: Annotated[Whole, Field(ge=5, le=120)] = 30
     queue: QueueName | None = None
 
 

@@ -46,7 +46,15 @@ Text = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_speakable)
 ]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
-Words = Annotated[dict[Language, Text], Field(min_length=1, max_length=MAX_LANGUAGES)]
+Words = Annotated[
+    dict[Language, Text],
+    Field(
+        min_length=1,
+        max_length=MAX_LANGUAGES,
+        # What the pattern of the keys means; pydantic does not say it in JSON Schema.
+        json_schema_extra={"additionalProperties": False},
+    ),
+]
 
 #: How a value is spoken; `prompts.pieces` has the pieces and the forms the values must have.
 ValueKind = Literal[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from callcenter.ivr.resources import read_resources
 from callcenter.platform.db import Database
 from callcenter.prompts.audio import BadAudio
 from callcenter.prompts.library import PromptLibrary, measure_file
+from callcenter.prompts.speech import NoVoice
 
 #: Chains of flows are followed a step further than allowed: then they are too deep.
 _DEPTH: Final = MAX_DEPTH + 1
@@ -66,16 +68,16 @@ async def surroundings(
         for language in spoken
         if language in prompts.get(prompt, ())
     }
+    readable = resources.everyone()
+    written = {
+        *chain.from_iterable(map(texts_of, (flow, *flows.values()))),
+        *chain.from_iterable((*a.texts.items(), *a.titles.items()) for a in readable),
+    }
+    voiceless = _voiceless(library, {language for language, _ in written})
     texts = {
         (text, language): library.text(text, language)
-        for each in (flow, *flows.values())
-        for language, text in texts_of(each)
-    }
-    readable = resources.everyone()
-    texts |= {
-        (said, language): library.text(said, language)
-        for article in readable
-        for language, said in (*article.texts.items(), *article.titles.items())
+        for language, text in written
+        if language not in voiceless
     }
     keys_of: dict[Path, list[tuple[str, str]]] = {}
     for key, path in texts.items():
@@ -95,6 +97,7 @@ async def surroundings(
         queues=queues,
         prompts=prompts,
         languages=languages,
+        voiceless=voiceless,
         name=name,
         on_a_line=bool(direct),
         above=max(above.values(), default=0),
@@ -117,6 +120,16 @@ async def surroundings(
         prompt_seconds=seconds,
         length_of=seconds_of,
     )
+
+
+def _voiceless(library: PromptLibrary, languages: Iterable[str]) -> frozenset[str]:
+    found = set()
+    for language in languages:
+        try:
+            library.speech.voice(language)
+        except NoVoice:
+            found.add(language)
+    return frozenset(found)
 
 
 def _prompts_of(flows: Iterable[Flow]) -> list[str]:

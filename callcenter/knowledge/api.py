@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Path as InPath
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -63,7 +62,9 @@ from callcenter.platform.text import plain_text
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
     Limit,
+    Moment,
     Page,
     decode_cursor,
     encode_cursor,
@@ -73,26 +74,8 @@ from callcenter.platform.web import (
 
 Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Number = Annotated[int, InPath(ge=1, le=1_000_000_000)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 
 
-def _written_out(value: object) -> object:
-    # Pydantic would take a string of digits for seconds since 1970.
-    if isinstance(value, str) and "T" not in value.upper():
-        raise ValueError("write a time as ISO 8601 with offset")
-    return value
-
-
-def _sane(moment: datetime) -> datetime:
-    # Beyond these years a shift of the time zone leaves what can be computed.
-    if not 1900 <= moment.year <= 9000:
-        raise ValueError("a time between the years 1900 and 9000")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_sane)]
 From = Annotated[Moment | None, Query(alias="from", description="Included.")]
 To = Annotated[Moment | None, Query(description="Not included.")]
 InLanguage = Annotated[Language | None, Query()]
@@ -167,10 +150,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.put("/{name}")
     async def write_article(
+        if_match: IfMatch,
         name: Name,
         body: ArticleEdition,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> WholeArticle:
         """Replaces the working edition; callers go on hearing the published version."""
@@ -180,7 +163,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.delete("/{name}", status_code=204, response_model=None)
     async def delete_article(
-        name: Name, if_match: IfMatch = None, who: Principal = Depends(guard.supervisor)
+        name: Name, if_match: IfMatch, who: Principal = Depends(guard.supervisor)
     ) -> Response:
         """Refused (409) while callers hear it or a flow names it. Its history stays."""
         await service.delete(name, by=who.name, expected=wanted_version(if_match))
@@ -188,10 +171,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/approve")
     async def approve(
+        if_match: IfMatch,
         name: Name,
         body: ArticleReason,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> WholeArticle:
         """By somebody else than its authors; `If-Match` says what was read."""
@@ -201,10 +184,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/give-back")
     async def give_back(
+        if_match: IfMatch,
         name: Name,
         body: ArticleReason,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> WholeArticle:
         """An approved edition goes back to its authors. `If-Match` may be left out."""
@@ -215,9 +198,9 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/publish", status_code=201)
     async def publish(
+        if_match: IfMatch,
         name: Name,
         body: ArticleReason,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
     ) -> PublishedArticle:
         """`If-Match` may be left out: an edit takes the approval away."""
@@ -228,10 +211,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/withdraw")
     async def withdraw(
+        if_match: IfMatch,
         name: Name,
         body: ArticleReason,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
     ) -> WholeArticle:
         """The next caller does not hear it; `used_by` says which flows name it or offer its kind.
@@ -244,10 +227,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/review")
     async def review(
+        if_match: IfMatch,
         name: Name,
         body: ArticleReview,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> WholeArticle:
         """It was read again and is still right. `If-Match` may be left out."""
@@ -273,10 +256,10 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
 
     @routes.put("/{name}/related")
     async def choose_related(
+        if_match: IfMatch,
         name: Name,
         body: ChosenArticles,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> WholeArticle:
         expected = wanted_version(if_match)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from callcenter.lines.service import Changed, LineService
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
     Limit,
     Page,
     Schema,
@@ -35,9 +36,6 @@ from callcenter.platform.web import (
 _NUMBER = r"^[+]?[0-9]{2,15}$"
 
 Number = Annotated[str, InPath(pattern=_NUMBER)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -143,10 +141,10 @@ def router(service: LineService, guard: Guard) -> APIRouter:
 
     @routes.put("/{number}", responses={202: {"model": ChangedLine}})
     async def change_line(
+        if_match: IfMatch,
         number: Number,
         body: LineFields,
         response: Response,
-        if_match: IfMatch = None,
         _who: Principal = Depends(guard.supervisor),
     ) -> ChangedLine:
         based_on = wanted_version(if_match)
@@ -156,9 +154,9 @@ def router(service: LineService, guard: Guard) -> APIRouter:
         "/{number}", status_code=204, response_model=None, responses={202: {"model": ClosedLine}}
     )
     async def close_line(
+        if_match: IfMatch,
         number: Number,
         response: Response,
-        if_match: IfMatch = None,
         _who: Principal = Depends(guard.supervisor),
     ) -> ClosedLine | Response:
         outcome = await service.close(number, based_on=wanted_version(if_match))

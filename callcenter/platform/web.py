@@ -11,13 +11,22 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+)
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,6 +92,36 @@ Cursor = Annotated[
     str | None, Query(max_length=400, description="`next_cursor` of the page before.")
 ]
 
+_ETAG = Header(
+    alias="If-Match",
+    pattern=r'^(\*|(W/)?"[!#-~]{0,64}")$',
+    description="The ETag you read, or `*` for any version.",
+)
+#: An edit says what it is based on; without the header it is refused.
+IfMatch = Annotated[str, _ETAG]
+#: Where an edit may also be based on nothing.
+IfMatchAtWill = Annotated[str | None, _ETAG]
+
+
+def _written_out(value: object) -> object:
+    # Pydantic would take a number, or a string of digits, for seconds since 1970.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and "T" in value.upper()):
+        raise ValueError("write a time as ISO 8601 with offset: 2026-10-01T09:00:00+08:00")
+    return value
+
+
+def _sane(moment: datetime) -> datetime:
+    # Beyond these years a shift of the time zone leaves what can be computed.
+    if not 1900 <= moment.year <= 9000:
+        raise ValueError("a time between the years 1900 and 9000")
+    return moment
+
+
+#: A moment as a client writes it.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_sane)]
+#: `true` or `false`: not 0, not "yes", which pydantic would take as well.
+Flag = StrictBool
+
 
 def encode_cursor(*position: str) -> str:
     """An opaque cursor for the last row of a page."""
@@ -111,7 +150,7 @@ def set_etag(response: Response, version: int) -> None:
 def wanted_version(if_match: str | None) -> int | None:
     """The version an edit is based on; None where the client means any (`*`).
 
-    Raises `InvalidField` when the header is missing or not one of our ETags.
+    Raises `InvalidField` when the header is missing, `Stale` when it is none of our ETags.
     """
     if if_match is None:
         raise InvalidField("If-Match", "send the ETag you read, or * for any version")
@@ -209,6 +248,17 @@ def install_problem_handlers(app: FastAPI) -> None:
             headers,
         )
 
+    async def on_client_gone(_request: Request, _exc: Exception) -> Response:
+        # Nobody reads it; without it every broken upload would be logged as a fault of ours.
+        return problem_response(
+            Problem(
+                type="/problems/client-gone",
+                title="The request broke off.",
+                status=400,
+                detail="The client went away before it had sent the whole request.",
+            )
+        )
+
     async def on_fault(request: Request, exc: Exception) -> Response:
         log.error("fault while answering %s %s", request.method, request.url.path, exc_info=exc)
         return problem_response(
@@ -224,6 +274,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         (HotlineError, on_hotline_error),
         (RequestValidationError, on_bad_request),
         (HTTPException, on_http_error),
+        (ClientDisconnect, on_client_gone),
         (Exception, on_fault),
     ]
     for kind, handler in handlers:
@@ -320,7 +371,13 @@ PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         404: "There is no such thing",
         409: "Contradicts what is true now",
         412: "Edited by somebody else meanwhile",
+        413: "Too large",
         422: "A field breaks a rule",
         503: "Something beside us is away",
     }.items()
+}
+
+#: … and of those that are asked too often.
+TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {"model": Problem, "description": "Too much at once", "content": {PROBLEM: {}}}
 }

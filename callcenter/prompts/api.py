@@ -28,7 +28,9 @@ from callcenter.platform.errors import InvalidField, Refused, TooLarge
 from callcenter.platform.web import (
     PROBLEM,
     PROBLEM_RESPONSES,
+    TOO_MANY,
     Cursor,
+    IfMatch,
     Limit,
     Page,
     Problem,
@@ -65,9 +67,6 @@ _SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 Name = Annotated[str, InPath(pattern=NAME)]
 Language = Annotated[str, InPath(pattern=LANGUAGE)]
 JobId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 Texts = Annotated[
     dict[Annotated[str, Field(pattern=LANGUAGE)], Annotated[str, Field(max_length=MAX_TEXT)]],
     Field(
@@ -180,9 +179,6 @@ class Preview(Schema):
 _WAV: Final[dict[str, Any]] = {
     "audio/wav": {"schema": {"type": "string", "format": "binary"}},
 }
-_TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
-    429: {"model": Problem, "description": "Too much at once", "content": {PROBLEM: {}}}
-}
 _FILE: Final = {"type": "string", "format": "binary"}
 #: The body is read by hand, for its size: OpenAPI is told of it here.
 _UPLOAD: Final[dict[str, Any]] = {
@@ -229,7 +225,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
     @routes.post(
         "/preview",
         response_class=Response,
-        responses={200: {"content": _WAV, "description": "8 kHz, as callers hear it"}, **_TOO_MANY},
+        responses={200: {"content": _WAV, "description": "8 kHz, as callers hear it"}, **TOO_MANY},
     )
     async def preview(body: Preview, _who: Principal = Depends(guard.supervisor)) -> Response:
         """A text in the hotline's voice; nothing is kept."""
@@ -250,10 +246,10 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
 
     @routes.put("/{name}")
     async def edit_prompt(
+        if_match: IfMatch,
         name: Name,
         body: PromptFields,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> PromptView:
         """Other title and texts. The audio stays as it is until it is rendered or uploaded."""
@@ -264,7 +260,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
 
     @routes.delete("/{name}", status_code=204, response_class=Response)
     async def delete_prompt(
-        name: Name, if_match: IfMatch = None, who: Principal = Depends(guard.admin)
+        name: Name, if_match: IfMatch, who: Principal = Depends(guard.admin)
     ) -> Response:
         """409 while flows play it, and for the prompts the hotline plays by itself."""
         await service.delete(name, based_on=wanted_version(if_match), by=who.name)
@@ -275,7 +271,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
         openapi_extra=_UPLOAD,
         responses={
             413: {"model": Problem, "description": "Over 20 MB", "content": {PROBLEM: {}}},
-            **_TOO_MANY,
+            **TOO_MANY,
         },
     )
     async def upload_audio(

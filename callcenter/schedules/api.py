@@ -8,18 +8,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Path as InPath
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
+    IfMatchAtWill,
     Limit,
+    Moment,
     Page,
     Schema,
     decode_cursor,
@@ -48,11 +52,8 @@ Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 DayInPath = Annotated[
     str, InPath(alias="date", pattern=_DATE, json_schema_extra={"format": "date"})
 ]
-Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+Year = Annotated[Whole, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
 YearInPath = Annotated[int, InPath(ge=FIRST_YEAR, le=LAST_YEAR)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 
 
 class ScheduleView(Schedule):
@@ -170,10 +171,10 @@ def _schedule_routes(service: ScheduleService, guard: Guard) -> APIRouter:
 
     @routes.put("/{name}")
     async def change_schedule(
+        if_match: IfMatch,
         name: Name,
         body: ScheduleEdit,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.supervisor),
     ) -> ScheduleView:
         based_on = wanted_version(if_match)
@@ -181,7 +182,7 @@ def _schedule_routes(service: ScheduleService, guard: Guard) -> APIRouter:
 
     @routes.delete("/{name}", status_code=204, response_model=None)
     async def remove_schedule(
-        name: Name, if_match: IfMatch = None, _who: Principal = Depends(guard.supervisor)
+        name: Name, if_match: IfMatch, _who: Principal = Depends(guard.supervisor)
     ) -> None:
         """409 `schedule-in-use` names the flows that use it."""
         await service.remove(name, based_on=wanted_version(if_match))
@@ -190,7 +191,7 @@ def _schedule_routes(service: ScheduleService, guard: Guard) -> APIRouter:
     async def read_state(
         name: Name,
         at: Annotated[
-            AwareDatetime | None,
+            Moment | None,
             Query(description=f"With its offset, {FIRST_YEAR} to {LAST_YEAR}; absent: now."),
         ] = None,
         _who: Principal = Depends(guard.agent),
@@ -265,7 +266,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
         day: DayInPath,
         body: DayFields,
         response: Response,
-        if_match: IfMatch = None,
+        if_match: IfMatchAtWill = None,
         who: Principal = Depends(guard.supervisor),
     ) -> DayView:
         """List a day or change it. `If-Match` may be left out: a new day has no ETag."""
@@ -281,7 +282,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
     @routes.delete("/{date:date_shaped}", status_code=204, response_model=None)
     async def remove_day(
         day: DayInPath,
-        if_match: IfMatch = None,
+        if_match: IfMatchAtWill = None,
         _who: Principal = Depends(guard.supervisor),
     ) -> None:
         """The day is an ordinary one again."""

@@ -27,6 +27,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -193,7 +194,7 @@ class ScheduleEdit(_Part):
     title: Title
     time_zone: TimeZone
     hours: dict[Weekday, DayHours]
-    follow_work_calendar: bool
+    follow_work_calendar: StrictBool
     makeup_weekday: Weekday = Weekday.MONDAY
     holiday_hours: DayHours | None = None
     exceptions: Annotated[tuple[ScheduleException, ...], Field(max_length=MAX_EXCEPTIONS)] = ()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
@@ -34,6 +34,7 @@ from callcenter.platform.web import (
     PROBLEM,
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
     Limit,
     Page,
     Problem,
@@ -50,9 +51,6 @@ _LANGUAGE: Final = r"^[a-z]{2}$"
 
 Name = Annotated[str, InPath(pattern=_NAME)]
 Language = Annotated[str, InPath(pattern=_LANGUAGE)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 Number = Annotated[
     str,
     Field(pattern=r"^[+]?[0-9]{3,20}$", description="E.164, or as it is dialled in the country."),
@@ -201,11 +199,11 @@ def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> Non
 
     @routes.put("/fax-documents/{document}/{language}")
     async def draw_fax_document(
+        if_match: IfMatch,
         document: Name,
         language: Language,
         body: ArticleDocument,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
     ) -> DocumentView:
         """From an article; `If-Match: *` for a new one too."""
@@ -226,12 +224,12 @@ def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> Non
         responses={413: _LARGE},
     )
     async def upload_fax_document(
+        if_match: IfMatch,
         document: Name,
         language: Language,
         title: Annotated[str, Query(min_length=1, max_length=200)],
         request: Request,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
     ) -> DocumentView:
         """From a PDF: at most 20 MB and 50 pages; `If-Match: *` for a new one too."""
@@ -249,9 +247,9 @@ def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> Non
 
     @routes.delete("/fax-documents/{document}/{language}", status_code=204)
     async def delete_fax_document(
+        if_match: IfMatch,
         document: Name,
         language: Language,
-        if_match: IfMatch = None,
         _who: Principal = Depends(guard.admin),
     ) -> None:
         """Not while a flow offers it. Faxes ordered before keep their pages."""

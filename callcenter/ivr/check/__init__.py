@@ -48,6 +48,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     structure.unreachable,
     structure.loop,
     words.language,
+    words.voice,
     words.prompt,
     outside.queue,
     outside.schedule,

@@ -46,6 +46,7 @@ class Code(StrEnum):
     UNKNOWN_LINE = "unknown_line"
     OWN_NUMBER = "own_number"
     LANGUAGE_INCOMPLETE = "language_incomplete"
+    NO_VOICE = "no_voice"
     LANGUAGE_WITHOUT_RETURN = "language_without_return"
     UNKNOWN_PROMPT = "unknown_prompt"
     PROMPT_NOT_RENDERED = "prompt_not_rendered"
@@ -123,6 +124,8 @@ class Surroundings:
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: Languages of the lines that run this flow, straight or within another one.
     languages: frozenset[str] = frozenset()
+    #: Languages in which no text can be spoken: the instance has no voice for them.
+    voiceless: frozenset[str] = frozenset()
     #: The name of the flow that is checked: a flow it runs may run it.
     name: str | None = None
     #: Whether a line leads its callers straight here; None: not known.

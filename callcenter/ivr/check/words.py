@@ -49,6 +49,15 @@ def language(graph: Graph, node_id: str) -> Findings:
                 yield error(Code.LANGUAGE_INCOMPLETE, node_id, message)
 
 
+def voice(graph: Graph, node_id: str) -> Findings:
+    """Every text is in a language that somebody can speak."""
+    parts = parts_of(spoken_by(graph.flow.nodes[node_id]))
+    written = {la for part in parts if isinstance(part, dict) for la in part}
+    for language in sorted(written & graph.around.voiceless):
+        message = f"There is no voice for “{language}”: this text cannot be spoken."
+        yield error(Code.NO_VOICE, node_id, message)
+
+
 def prompt(graph: Graph, node_id: str) -> Findings:
     """Every prompt is there in all languages, and fit to be played."""
     node, around = graph.flow.nodes[node_id], graph.around

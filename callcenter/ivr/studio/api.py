@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.calls.model import LedBy, led_by
-from callcenter.ivr.api import MAX_FLOW_BYTES, FlowName, IfMatch, VersionNumber
+from callcenter.ivr.api import MAX_FLOW_BYTES, FlowName, VersionNumber
 from callcenter.ivr.model import Flow
 from callcenter.ivr.service import FlowService
 from callcenter.ivr.spoken import Language
@@ -24,17 +24,26 @@ from callcenter.ivr.studio.simulation import Gone, SimulatedStep, exit_document
 from callcenter.ivr.studio.text_form import from_yaml, to_yaml
 from callcenter.platform.clock import Clock
 from callcenter.platform.errors import InvalidField
-from callcenter.platform.web import PROBLEM_RESPONSES, Schema, set_etag, wanted_version
+from callcenter.platform.numbers import Whole
+from callcenter.platform.web import (
+    PROBLEM_RESPONSES,
+    Flag,
+    IfMatch,
+    Moment,
+    Schema,
+    set_etag,
+    wanted_version,
+)
 
 _HANG_UP: Final = "hangup"
 _YAML: Final = "application/yaml"
 #: Figures and replays look back so far where no `from` is given.
 _USUAL: Final = timedelta(days=7)
 
-WhichVersion = Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["draft"]
+WhichVersion = Annotated[Whole, Field(ge=1, le=1_000_000_000)] | Literal["draft"]
 Keys = Annotated[str, Field(pattern=r"^([0-9*#]{1,20}|hangup)$")]
-From = Annotated[AwareDatetime | None, Query(alias="from", description="Calls begun since then.")]
-To = Annotated[AwareDatetime | None, Query(description="… and before; now where it is absent.")]
+From = Annotated[Moment | None, Query(alias="from", description="Calls begun since then.")]
+To = Annotated[Moment | None, Query(description="… and before; now where it is absent.")]
 WhichQuery = Annotated[str, Query(pattern=r"^(draft|[1-9][0-9]{0,8})$")]
 
 
@@ -46,10 +55,10 @@ class SimulationWish(Schema):
     version: WhichVersion = "draft"
     keys: Annotated[list[Keys | None], Field(max_length=200)] = Field(default_factory=list)
     language: Language | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     caller_number: Annotated[str, Field(pattern=r"^[+]?[0-9]{2,20}$")] | None = None
     line: Annotated[str, Field(pattern=r"^[+]?[0-9]{2,15}$")] | None = None
-    case_found: bool = True
+    case_found: Flag = True
 
 
 class SimulationStep(Schema):
@@ -79,9 +88,9 @@ class ReplayWish(Schema):
     """Whose keys are tried: the youngest `limit` calls that heard this flow in that time."""
 
     version: WhichVersion = "draft"
-    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    to: AwareDatetime | None = None
-    limit: Annotated[int, Field(ge=1, le=2000)] = 500
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    to: Moment | None = None
+    limit: Annotated[Whole, Field(ge=1, le=2000)] = 500
 
 
 class MoveView(Schema):
@@ -161,11 +170,13 @@ class Figures(Schema):
     nodes: list[NodeFiguresView]
 
 
+#: What the YAML is read as.
+_FLOW: Final = {"$ref": "#/components/schemas/Flow"}
 _YAML_REPLY: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {_YAML: {"schema": {"type": "string"}}}, "description": "The flow as YAML"}
+    200: {"content": {_YAML: {"schema": _FLOW}}, "description": "The flow as YAML"}
 }
 _YAML_BODY: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {_YAML: {"schema": {"type": "string"}}}}
+    "requestBody": {"required": True, "content": {_YAML: {"schema": _FLOW}}}
 }
 
 
@@ -255,11 +266,11 @@ def router(studio: StudioService, flows: FlowService, guard: Guard, clock: Clock
         openapi_extra=_YAML_BODY,
     )
     async def import_draft(
+        if_match: IfMatch,
         name: FlowName,
         response: Response,
         who: Principal = Depends(guard.supervisor),
         document: object = Depends(yaml_document),
-        if_match: IfMatch = None,
     ) -> Any:
         based_on = wanted_version(if_match)
         draft = await flows.edit(name, document, based_on=based_on, by=who.name)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
@@ -26,10 +26,12 @@ from callcenter.lines.callers.model import (
 )
 from callcenter.lines.callers.service import CallerListService
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
     Limit,
+    Moment,
     Page,
     Schema,
     decode_cursor,
@@ -59,16 +61,16 @@ class NewBlock(Schema):
 
     number: Number
     reason: Reason
-    expires_at: AwareDatetime
+    expires_at: Moment
 
 
 class NewPriority(Schema):
     """A caller who comes first. `priority` 20 is served before 19, and 1 before everybody else."""
 
     number: Number
-    priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
+    priority: Annotated[Whole, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
     reason: Reason
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class Lifting(Schema):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi import Path as InPath
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    IfMatch,
     Limit,
     Page,
     Schema,
@@ -35,9 +36,6 @@ _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 
 NoticeName = Annotated[str, InPath(pattern=_NAME)]
 VersionNumber = Annotated[int, InPath(ge=1, le=1_000_000_000)]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="The ETag you read, or `*` for any version.")
-]
 #: Lengths are told to readers of OpenAPI; the model holds to them and names the rule.
 Comment = Annotated[str, Field(json_schema_extra={"maxLength": MOST_COMMENT})]
 
@@ -130,10 +128,10 @@ def router(service: NoticeService, guard: Guard) -> APIRouter:
 
     @routes.post("/{name}/versions", status_code=201)
     async def publish_notice(
+        if_match: IfMatch,
         name: NoticeName,
         body: NoticeWords,
         response: Response,
-        if_match: IfMatch = None,
         who: Principal = Depends(guard.admin),
     ) -> PublishedNotice:
         """The newest version is the one in force: to go back, publish the old words again."""

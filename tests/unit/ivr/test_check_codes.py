@@ -236,6 +236,18 @@ def test_a_flow_in_which_nobody_reaches_a_person_is_an_error() -> None:
     assert finding.severity is Severity.WARNING  # the goodbye of other flows
 
 
+def test_a_text_in_a_language_nobody_speaks_is_found_where_it_stands() -> None:
+    lonely = {
+        "entry": "a",
+        "nodes": {
+            "a": {"type": "say", "say": {**BYE, "fr": "Adieu."}, "next": "person"},
+            "person": {"type": "queue", "queue": "general"},
+        },
+    }
+    voiceless = codes(lonely, voiceless=frozenset({"fr", "de"}))
+    assert set(voiceless) - set(codes(lonely)) == {("no_voice", "a")}
+
+
 def test_who_runs_a_flow_that_has_errors_is_told_once() -> None:
     broken = FAQ.as_json()
     broken["nodes"]["ask"]["options"]["1"] = "gone"
