@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -150,6 +151,24 @@ class SippParty:
     def messages(self) -> str:
         """Every SIP message sent and received so far."""
         return self._read("messages.log")
+
+    def hang_up(self) -> None:
+        """Say BYE in the first dialogue, whatever SIPp's own scenario waits for."""
+        answer = re.findall(r"SIP/2\.0 200 OK.*?\r?\n\r?\n", self.messages, re.S)[0]
+        header = {
+            name: re.findall(rf"^{name}: (.*?)\r?$", answer, re.M)[0]
+            for name in ("From", "To", "Call-ID", "Contact")
+        }
+        target = header["Contact"].partition("<")[2].partition(">")[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            way.bind((self.address, 0))
+            here = f"{self.address}:{way.getsockname()[1]}"
+            bye = (
+                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye\r\n"
+                f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
+                "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            )
+            way.sendto(bye.encode(), self.server)
 
     def hang(self) -> None:
         """Freeze the party, as a phone whose network died."""

@@ -23,6 +23,7 @@ from callcenter.channels.messages.model import (
     Outcome,
 )
 from callcenter.channels.messages.tables import messages
+from callcenter.lines.tables import lines
 from callcenter.recordings.model import RecordingKind, RecordingState
 from callcenter.recordings.tables import recordings
 
@@ -61,11 +62,21 @@ def _message(row: Row[Any]) -> Message:
 
 
 async def origin_of(connection: AsyncConnection, call_id: UUID) -> Origin | None:
-    """A citizen's call that has its case; None for a call between agents."""
+    """A citizen's call that has its case; None for a call between agents.
+
+    Who was never in a queue (the line is closed, the flow offered the mailbox) is called back by
+    the line's own.
+    """
     row = (
         await connection.execute(
-            select(calls.c.line, calls.c.queue, calls.c.language, cases.c.case_number)
+            select(
+                calls.c.line,
+                func.coalesce(calls.c.queue, lines.c.queue).label("queue"),
+                calls.c.language,
+                cases.c.case_number,
+            )
             .join(cases, cases.c.origin_call_id == calls.c.call_id)
+            .join(lines, lines.c.number == calls.c.line, isouter=True)
             .where(calls.c.call_id == call_id, calls.c.direction == "inbound")
         )
     ).one_or_none()

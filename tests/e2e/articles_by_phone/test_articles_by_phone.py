@@ -45,7 +45,9 @@ async def article(scene: Scene) -> dict[str, Any]:
 
 
 async def act(client: httpx.AsyncClient, name: str) -> httpx.Response:
-    reply = await client.post(f"/api/v1/articles/{ARTICLE}/{name}", json={"reason": "scenario"})
+    reply = await client.post(
+        f"/api/v1/articles/{ARTICLE}/{name}", json={"reason": "scenario"}, headers={"If-Match": "*"}
+    )
     assert reply.is_success, reply.text
     return reply
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -22,7 +21,6 @@ from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset, a_law_tone
 
 if TYPE_CHECKING:
-    from callcenter.testing.sipp_party import SippParty
     from tests.e2e.conftest import Scene
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -79,25 +77,6 @@ async def say(ear: Handset, hertz: int, seconds: float) -> None:
     await asyncio.sleep(0.3)  # the tone's end
     async with speaking(ear, hertz):
         await asyncio.sleep(seconds)
-
-
-def hang_up(citizen: SippParty) -> None:
-    """Say BYE in the citizen's dialogue; SIPp's own scenario waits for Asterisk's."""
-    answer = re.findall(r"SIP/2\.0 200 OK.*?\r?\n\r?\n", citizen.messages, re.S)[0]
-    header = {
-        name: re.findall(rf"^{name}: (.*?)\r?$", answer, re.M)[0]
-        for name in ("From", "To", "Call-ID", "Contact")
-    }
-    target = header["Contact"].partition("<")[2].partition(">")[0]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.bind((citizen.address, 0))
-        here = f"{citizen.address}:{way.getsockname()[1]}"
-        bye = (
-            f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye\r\n"
-            f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
-            "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        )
-        way.sendto(bye.encode(), citizen.server)
 
 
 async def to_the_tone(scene: Scene, ear: Handset) -> None:
@@ -172,7 +151,7 @@ async def test_the_last_complete_take_is_kept_worked_off_and_told_in_the_case(sc
         ear.forget()
         await ear.press("2")
         await say(ear, 1500, 1)
-        hang_up(citizen)
+        citizen.hang_up()
         call = await scene.call(disposition="voicemail", queue="general", hangup_by="caller")
 
     message = await message_of(scene, call)
@@ -265,7 +244,7 @@ async def test_by_choice_0_leads_to_a_person_and_the_message_stays(scene: Scene)
         await ear.hears(scene.prompt("no_agents", "zh"), within=LONG)
         ear.forget()
         await say(ear, 1100, 1)
-        hang_up(citizen)
+        citizen.hang_up()
         call = await scene.call(disposition="voicemail", queue="general", hangup_by="caller")
 
     message = await message_of(scene, call)

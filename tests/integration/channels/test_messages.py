@@ -19,8 +19,11 @@ from callcenter.channels.messages.api import router
 from callcenter.channels.messages.service import MessageKeeper, MessageService
 from callcenter.channels.messages.tables import messages
 from callcenter.health.metrics import Metrics
+from callcenter.ivr.tables import ivr_flows
+from callcenter.lines.tables import lines
 from callcenter.platform.db import Database
 from callcenter.platform.news import outbox
+from callcenter.queues.tables import queues
 from callcenter.recordings.model import Reason, recording_id_of
 from callcenter.recordings.service import RecordingService
 from callcenter.recordings.service import on_facts as recordings_on_facts
@@ -141,6 +144,22 @@ async def room(database: Database, tmp_path: Path) -> AsyncIterator[Room]:
 
     async with open_desk(database, routers) as desk:
         yield Room(desk, tmp_path)
+
+
+async def test_who_was_never_in_a_queue_is_on_the_list_of_the_lines_own(room: Room) -> None:
+    async with room.desk.database.transaction() as connection:
+        await connection.execute(insert(queues).values(name="general", title="General"))
+        await connection.execute(
+            insert(ivr_flows).values(name="main", title="Main", created_at=room.desk.clock())
+        )
+        await connection.execute(
+            insert(lines).values(
+                number="12345", title="Hotline", flow="main", queue="general", language="zh"
+            )
+        )
+    call_id = await room.leave(queue=None)
+    assert (await room.message(call_id))["queue"] == "general"
+    assert await room.listed(queue="general") == [str(call_id)]
 
 
 async def test_a_message_has_its_case_its_recording_and_its_deadline(room: Room) -> None:
