@@ -1,5 +1,7 @@
-"""The city uploads a recording as mp3: the next caller hears it, in a flow that another one runs; who
-is listening while it is replaced hears the old one to its end."""
+"""The city uploads a recording as mp3; the next caller hears it, in a flow that another one runs.
+
+Who is listening while it is replaced hears the old one to its end.
+"""
 
 from __future__ import annotations
 
