@@ -29,7 +29,7 @@ from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, Fact, MessageLeft
+from callcenter.calls.facts import CallEnded, CallerQueued, CallHandedOn, Fact, MessageLeft
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.dialler import FaxDialler
@@ -159,7 +159,7 @@ class Node:
         """What other rooms make of a batch, in its transaction."""
         for fact in facts:
             match fact:
-                case CallerQueued() | MessageLeft():
+                case CallerQueued() | CallHandedOn() | MessageLeft():
                     # Most calls have their case from the flow; the others get it here.
                     line = await _inbound_line(connection, fact)
                     if line is not None:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Voice(Protocol):
-    """Where the audio of a text or a prompt lies. Pure: no disk is touched while a caller waits."""
+    """Where the audio of a text or a prompt lies. Nothing is read or made while a caller waits."""
 
     def text(self, text: str, language: str) -> Path: ...
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from callcenter.ivr.conversation import Around, Plan, Voice
 from callcenter.ivr.door import ClosedTo, Door, DoorPort, Way, at_the_door
-from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse
+from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse, Transfer
 from callcenter.ivr.flows import FlowCache, Straight
 from callcenter.ivr.runner import run_flow
 from callcenter.ivr.session import CallerHungUp, CallSession
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class QueuedCall:
-    """What is known of a call that is about to enter a queue: enough to open its case."""
+    """What is known of a call that is about to reach a person: enough to open its case."""
 
     call_id: UUID
     line: str
@@ -85,7 +85,7 @@ class IvrService:
             self._count_fault(exc)
             log.error("call %s: fault before the flow: %s", call.call_id, type(exc).__name__)
             exit = EnterQueue(self._cache.default_queue, why="fault")
-        if isinstance(exit, EnterQueue):
+        if isinstance(exit, EnterQueue | Transfer):
             await self._case_exists(call, exit)
         self.counts[f"exit_{type(exit).__name__}"] += 1
         await call.leave(exit)
@@ -129,9 +129,10 @@ class IvrService:
     def _count_fault(self, _exc: Exception) -> None:
         self.counts["fault"] += 1
 
-    async def _case_exists(self, call: CallSession, exit: EnterQueue) -> None:
-        """The case is written before the queue begins to ring; a call never waits long for it."""
-        wanted = QueuedCall(call.call_id, call.line, exit.queue, exit.why)
+    async def _case_exists(self, call: CallSession, exit: EnterQueue | Transfer) -> None:
+        """The case is written before anybody is rung; a call never waits long for it."""
+        why = exit.why if isinstance(exit, EnterQueue) else "transfer"
+        wanted = QueuedCall(call.call_id, call.line, exit.queue, why)
         try:
             await at_most(self._case_limit, self._open_case(wanted), name="ivr-open-case")
         except TimeoutError:

@@ -20,7 +20,7 @@ RETURN: Final = ".return"
 #: Kinds of keyed input that are personal data by themselves.
 PERSONAL_KINDS: Final = frozenset({"phone", "id_number"})
 #: What the runner knows of every call; a flow cannot set these.
-BUILT_IN: Final = frozenset({"language", "line", "caller", "pace", "priority", "key"})
+BUILT_IN: Final = frozenset({"language", "line", "caller", "pace"})
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
 Target = Annotated[
@@ -99,7 +99,7 @@ class Collect(_Node):
 
 class Branch(_Node):
     """Goes on by the value of a variable: one set before, or `language`, `line`, `caller` (known or
-    withheld), `pace` (normal or slow), `priority` (yes or no).
+    withheld), `pace` (normal or slow).
     """
 
     type: Literal["branch"]

@@ -6,6 +6,7 @@ still knows hours and answers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.ivr import store
 from callcenter.ivr.library import Hours, Library, OpenState, SpokenArticle
-from callcenter.ivr.model import Flow, names_outside, parse_flow
+from callcenter.ivr.model import Flow, InvalidFlow, names_outside, parse_flow
 from callcenter.knowledge.document import PlayableArticle
 from callcenter.knowledge.edition import CITY_ZONE, moments
 from callcenter.knowledge.store import playable_articles, playable_of_kind
@@ -25,6 +26,8 @@ from callcenter.schedules.hours import state_at
 from callcenter.schedules.model import Schedule, parse_schedule
 from callcenter.schedules.store import schedules_by_name, work_calendar
 from callcenter.schedules.work_calendar import WorkCalendar, parse_calendar
+
+log = logging.getLogger(__name__)
 
 #: A call asks only whether it is open now.
 _NOT_AHEAD = timedelta(0)
@@ -135,8 +138,27 @@ async def read_resources(
 async def active_flows(connection: AsyncConnection) -> Mapping[str, tuple[int, Flow]]:
     """Every published flow in the version callers hear."""
     active = await store.active_versions(connection)
-    found = await store.definitions_of(connection, sorted(active.items()))
-    return {flow: (version, parse_flow(found[flow, version])) for flow, version in active.items()}
+    found = readable(await store.definitions_of(connection, sorted(active.items())))
+    return {
+        flow: (version, found[flow, version])
+        for flow, version in active.items()
+        if (flow, version) in found
+    }
+
+
+def readable(
+    definitions: Mapping[tuple[str, int], Mapping[str, Any]],
+) -> dict[tuple[str, int], Flow]:
+    """Those that today's rules allow. One that an older release allowed must not take the others
+    with it: its callers reach a person.
+    """
+    flows: dict[tuple[str, int], Flow] = {}
+    for (name, version), definition in definitions.items():
+        try:
+            flows[name, version] = parse_flow(definition)
+        except InvalidFlow:
+            log.error("flow %s version %d breaks a rule: callers do not hear it", name, version)
+    return flows
 
 
 def _hours(schedule: Schedule, calendar: WorkCalendar) -> Hours:

@@ -168,6 +168,17 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     )
 
 
+def no_such_part(size: int) -> JSONResponse:
+    """416: the part asked for lies behind the end of a file of `size` bytes."""
+    problem = Problem(
+        type="/problems/range-not-satisfiable",
+        title="There is no such part of the file.",
+        status=416,
+        detail=f"The file has {size} bytes.",
+    )
+    return problem_response(problem, {"Content-Range": f"bytes */{size}"})
+
+
 def problem_of(error: HotlineError) -> Problem:
     """The problem document of one of our errors."""
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)

@@ -9,7 +9,6 @@ a `type` of its own: `audio-silent`, `audio-clipped`, `audio-too-short`, `audio-
 from __future__ import annotations
 
 import asyncio
-import re
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField, Refused, TooLarge
+from callcenter.platform.ranges import RangeNotSatisfiable, names_etag, part_of
 from callcenter.platform.web import (
     PROBLEM,
     PROBLEM_RESPONSES,
@@ -38,7 +38,7 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
-    problem_response,
+    no_such_part,
     set_etag,
     wanted_version,
 )
@@ -62,7 +62,6 @@ _FORM_BYTES: Final = 64 * 1024
 BODY_LIMITS: Final = (
     RouteLimit("PUT", r"/prompts/[^/]+/audio/[^/]+", MOST_UPLOADED + _FORM_BYTES),
 )
-_SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 Name = Annotated[str, InPath(pattern=NAME)]
 Language = Annotated[str, InPath(pattern=LANGUAGE)]
@@ -328,7 +327,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
             "Cache-Control": "private, no-cache",
             "Content-Disposition": f'inline; filename="{name}_{language}.wav"',
         }
-        if if_none_match is not None and _names(if_none_match, etag):
+        if if_none_match is not None and names_etag(if_none_match, etag):
             return Response(status_code=304, headers=headers)
         wanted = None if if_range not in (None, etag) else byte_range
         return _part(sound.content, wanted, headers)
@@ -365,30 +364,16 @@ async def _add(file: BinaryIO | Any, piece: bytes, came: int) -> int:
 
 
 def _part(content: bytes, byte_range: str | None, headers: dict[str, str]) -> Response:
-    """All of it, or the one part a Range header asks for (RFC 9110 §14)."""
-    size = len(content)
-    match = _SINGLE_RANGE.fullmatch(byte_range.strip()) if byte_range else None
-    if match is None or not (match[1] or match[2]):
+    """All of it, or the one part a Range header asks for."""
+    try:
+        part = part_of(byte_range, len(content))
+    except RangeNotSatisfiable:
+        return no_such_part(len(content))
+    if part is None:
         return Response(content, headers=headers, media_type="audio/wav")
-    first = int(match[1]) if match[1] else max(0, size - int(match[2]))
-    last = min(int(match[2]), size - 1) if match[1] and match[2] else size - 1
-    if match[1] and match[2] and int(match[2]) < first:
-        return Response(content, headers=headers, media_type="audio/wav")
-    if first >= size:
-        problem = Problem(
-            type="/problems/range-not-satisfiable",
-            title="There is no such part of the file.",
-            status=416,
-            detail=f"The file has {size} bytes.",
-        )
-        return problem_response(problem, {"Content-Range": f"bytes */{size}"})
-    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    first, last = part
+    headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
     return Response(content[first : last + 1], 206, headers, media_type="audio/wav")
-
-
-def _names(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or etag in tags
 
 
 def _summary(prompt: Prompt) -> dict[str, Any]:

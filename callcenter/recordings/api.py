@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.ranges import RangeNotSatisfiable, names_etag, part_of
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -24,7 +24,7 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
-    problem_response,
+    no_such_part,
 )
 from callcenter.recordings.service import RecordingService, Sound
 
@@ -36,7 +36,6 @@ AUDIO_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The client has it"},
     416: {"model": Problem, "description": "The part asked for lies behind the end"},
 }
-_SINGLE_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class RecordingOut(Schema):
@@ -129,19 +128,13 @@ def audio_reply(
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'inline; filename="{recording_id}.wav"',
     }
-    if if_none_match is not None and _names(if_none_match, etag):
+    if if_none_match is not None and names_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     wanted = None if if_range not in (None, etag) else byte_range
     try:
         part = part_of(wanted, sound.bytes)
     except RangeNotSatisfiable:
-        problem = Problem(
-            type="/problems/range-not-satisfiable",
-            title="There is no such part of the file.",
-            status=416,
-            detail=f"The file has {sound.bytes} bytes.",
-        )
-        return problem_response(problem, {"Content-Range": f"bytes */{sound.bytes}"})
+        return no_such_part(sound.bytes)
     first, last = part or (0, sound.bytes - 1)
     if part is not None:
         headers["Content-Range"] = f"bytes {first}-{last}/{sound.bytes}"
@@ -150,37 +143,6 @@ def audio_reply(
     return StreamingResponse(
         _pieces(sound.path, first, last), status, headers, media_type="audio/wav"
     )
-
-
-class RangeNotSatisfiable(Exception):
-    """The part that was asked for lies behind the end."""
-
-
-def part_of(header: str | None, size: int) -> tuple[int, int] | None:
-    """First and last byte that a Range header asks for (RFC 9110 §14); None: the whole file.
-
-    Several ranges, other units and malformed ones are ignored, as the RFC allows. Raises
-    `RangeNotSatisfiable`.
-    """
-    match = _SINGLE_RANGE.fullmatch(header.strip()) if header else None
-    if match is None or not (match[1] or match[2]):
-        return None
-    if not match[1]:
-        length = min(int(match[2]), size)
-        if not length:
-            raise RangeNotSatisfiable
-        return size - length, size - 1
-    first = int(match[1])
-    if match[2] and int(match[2]) < first:
-        return None
-    if first >= size:
-        raise RangeNotSatisfiable
-    return first, min(int(match[2]), size - 1) if match[2] else size - 1
-
-
-def _names(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or etag in tags
 
 
 def _pieces(path: Path, first: int, last: int) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from callcenter.channels.fax.pdf import PdfReader
 from callcenter.channels.fax.store import Row
 from callcenter.channels.fax.tiff import Written, hash_of, write_tiff
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database
+from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import Conflict, NotFound, Stale
 from callcenter.platform.news import announce
 from callcenter.platform.text import plain_text
@@ -217,8 +217,11 @@ class DocumentService:
                     },
                 )
                 await announce(connection, DOCUMENT_TOPIC, f"{document}.{language}")
-        except BaseException:
-            self._files.document(file).unlink(missing_ok=True)
+        except Exception as exc:
+            # A connection lost at the commit (or we, cancelled in it) does not say whether the row
+            # was written: a file nobody names is better than a row without its file.
+            if not isinstance(exc, DatabaseUnavailable):
+                self._files.document(file).unlink(missing_ok=True)
             raise
         if before is not None:
             await asyncio.to_thread(self._files.document(before["file"]).unlink, missing_ok=True)

@@ -28,7 +28,7 @@ from callcenter.channels.fax.numbers import NumberRule
 from callcenter.channels.fax.store import Row
 from callcenter.channels.fax.tiff import hash_of
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database
+from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import Conflict, InvalidField, NotFound, TooMany
 from callcenter.platform.news import announce
 
@@ -158,8 +158,11 @@ class FaxService:
                     first = self._policy.first(now)
                     await self._follower.try_again(connection, fax, 1, first, error="")
                 await announce(connection, TOPIC, str(fax_id))
-        except BaseException:
-            self._files.out(fax_id).unlink(missing_ok=True)
+        except Exception as exc:
+            # A connection lost at the commit (or we, cancelled in it) does not say whether the row
+            # was written: a file nobody names is better than a row without its file.
+            if not isinstance(exc, DatabaseUnavailable):
+                self._files.out(fax_id).unlink(missing_ok=True)
             raise
         return fax_id
 

@@ -57,6 +57,7 @@ async def test_a_citizen_who_is_handed_on_talks_to_the_other_unit(office: Office
     call = await hand_on(office, busy=0, until="other_unit_answered")
     assert call["disposition"] == "answered"
     assert (call["queued_at"], call["agent"]) == (None, None)
+    assert call["case_number"], "who is handed on has a case too"
     assert len(call["legs"]) == 2
     assert f"CALLED {UNIT}" in office.machine.said
 

@@ -217,3 +217,17 @@ async def test_a_flow_that_ends_by_itself_ends_the_call(admin: Any, studio: Any)
     caller = ScriptedCaller(["9"])
     await IvrService(studio.cache(), studio.library, open_case).run(caller)
     assert caller.exit == HangUp()
+
+
+async def test_a_flow_that_today_s_rules_refuse_does_not_take_the_others_with_it(
+    studio: Any, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        for statement in (
+            "INSERT INTO ivr_flows (name, title, created_at) VALUES ('old', 'Old', now())",
+            "INSERT INTO ivr_versions VALUES"
+            " ('old', 1, '{\"entry\"\\: \"a\", \"nodes\"\\: {}}', '', now(), 'x')",
+            "UPDATE ivr_flows SET active_version = 1 WHERE name = 'old'",
+        ):
+            await connection.execute(text(statement))
+    assert await version_of_next_call(studio.cache()) == 1

@@ -14,7 +14,7 @@ from callcenter.ivr.flows import Straight
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.runner import Plan
 from callcenter.ivr.session import CallerHungUp
-from callcenter.testing.sample_flow import VOICE, plan
+from callcenter.testing.sample_flow import VOICE, flow, plan
 from callcenter.testing.scripted_caller import HANG_UP, Early, ScriptedCaller
 
 pytestmark = pytest.mark.unit
@@ -72,6 +72,13 @@ async def test_the_case_is_open_before_the_call_is_handed_on() -> None:
     assert order == [1]
     assert cases.opened == [QueuedCall(UUID(int=1), "12345", "legal", "flow")]
     assert caller.exit == EnterQueue("legal")
+
+
+async def test_who_is_handed_on_to_another_unit_has_a_case_before_it_rings() -> None:
+    cases, caller = Cases(), ScriptedCaller(["3"])
+    handed_on = flow(legal={"type": "transfer", "to": "053188880002"})
+    await service(plan(handed_on), cases).run(caller)
+    assert cases.opened == [QueuedCall(UUID(int=1), "12345", "general", "transfer")]
 
 
 async def test_a_caller_who_is_served_by_the_menu_has_no_case() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from callcenter.recordings.api import RangeNotSatisfiable, part_of
+from callcenter.platform.ranges import RangeNotSatisfiable, part_of
 from callcenter.recordings.model import (
     Reason,
     RecordingKind,
