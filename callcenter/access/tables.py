@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from callcenter.platform.db import Moment, metadata
 
@@ -48,4 +49,17 @@ login_failures = Table(
     Column("at", Moment, nullable=False),
     Index("ix_login_failures_name", "name", "at"),
     Index("ix_login_failures_at", "at"),
+)
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("record_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Index("ix_audit_records_subject", "subject", "record_id"),
 )

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
 from callcenter.asterisk.config.secrets import secret
@@ -46,6 +47,7 @@ from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
+from callcenter.switch.acts import ActRunner, Executor
 from callcenter.switch.service import SwitchService
 from callcenter.switch.tables import node_status
 
@@ -90,14 +92,15 @@ class Node:
             on_facts=self._on_facts,
             node_types=_node_types,
         )
+        self._bus = AmiBus()
         self._ami = AmiClient(
             AmiSettings(
                 host="127.0.0.1",
                 port=settings.ami_port,
                 username=AMI_USER,
                 secret=secret(settings.secrets_directory, AMI_SECRET),
-                # Calls come from the journal: of the events only their numbers are looked at.
-                wanted=frozenset(),
+                # Calls come from the journal; these tell at once how phones and queues are.
+                wanted=WANTED,
             ),
             clock=system_clock,
             uniform=random.SystemRandom().uniform,
@@ -125,6 +128,7 @@ class Node:
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
+        self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
         self._asterisk: dict[str, str] = {}
@@ -145,6 +149,9 @@ class Node:
                     "faxes out": self._fax_dialler.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
+                    "events": self._bus.serve(self._ami),
+                    "acts": self._acts.run(),
+                    "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
                     "rotate journal": self._rotate(),
@@ -154,6 +161,10 @@ class Node:
         finally:
             await self._ami.close()
             await self._database.close()
+
+    def _executors(self) -> dict[str, Executor]:
+        """Who does which act, by its kind."""
+        return {}
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -197,6 +208,7 @@ class Node:
         channels = await self._ami.list_action("CoreShowChannels")
         live = {channel["Uniqueid"] for channel in channels if "Uniqueid" in channel}
         self._consumer.reconcile(live, started_at=begun_at)
+        await self._bus.snapshot(self._ami)
 
     async def _take_snapshots(self) -> None:
         while True:

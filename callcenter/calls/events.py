@@ -157,12 +157,15 @@ class FlowLeft(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntered(CallEvent):
-    """CC_QUEUE: Queue() is next. `priority` 1 to 20: before callers with less; None: as all."""
+    """CC_QUEUE: Queue() is next. `priority` 1 to 20: before callers with less; None: as all.
+    `position` (from 1) and `estimate_seconds` are what was foreseen for the caller, if anything."""
 
     kind: ClassVar[str] = "queue_entered"
     queue: str
     why: str = ""
     priority: int | None = None
+    position: int | None = None
+    estimate_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

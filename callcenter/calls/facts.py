@@ -86,6 +86,15 @@ class AgentAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTalkEnded(Fact):
+    """The agent's leg is gone after a talk of `talk_ms`."""
+
+    kind: ClassVar[str] = "agent_talk_ended"
+    agent: str
+    talk_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDidNotAnswer(Fact):
     kind: ClassVar[str] = "agent_did_not_answer"
     agent: str

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
+from callcenter.calls import waiting
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import (
@@ -26,6 +27,7 @@ from callcenter.calls.model import (
     MissedRing,
     PathStep,
     Take,
+    VisitOutcome,
     agent_of,
     led_by,
 )
@@ -88,10 +90,10 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
         case ev.QueueEntered():
             call = replace(call, priority=event.priority or call.priority)
-            return _queued(call, event.at, event.queue, event.why)
+            return _queued(call, event, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
-            return _queued(call, event.at, event.data.split(",", 1)[0], "")
+            return _queued(call, event, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
         case ev.FaxBegan():
@@ -291,19 +293,22 @@ def _flow_left(call: Call, event: ev.FlowLeft) -> tuple[Call, list[Fact]]:
     return call, [fa.FlowFailed(call_id=call.call_id, at=event.at)]
 
 
-def _queued(call: Call, at: datetime, queue: str, why: str) -> tuple[Call, list[Fact]]:
-    waiting = call.agent_answered_at is None
+def _queued(
+    call: Call, event: ev.QueueEntered | ev.AppStarted, queue: str, why: str
+) -> tuple[Call, list[Fact]]:
+    nobody_yet = call.agent_answered_at is None
     call = replace(
-        call,
+        waiting.entered(call, event, queue, why),
         queue=queue,
-        queued_at=call.queued_at or at,
+        queued_at=call.queued_at or event.at,
         left_queue=False,
-        state=CallState.QUEUED if waiting else call.state,
+        state=CallState.QUEUED if nobody_yet else call.state,
     )
-    return call, [fa.CallerQueued(call_id=call.call_id, at=at, queue=queue, why=why)]
+    return call, [fa.CallerQueued(call_id=call.call_id, at=event.at, queue=queue, why=why)]
 
 
 def _left_queue(call: Call, event: ev.QueueLeft) -> tuple[Call, list[Fact]]:
+    call = waiting.left(call, event)
     if call.agent_answered_at or not call.queued_at or call.left_queue:
         return call, []
     state = CallState.IN_MENU if call.state is CallState.QUEUED else call.state
@@ -329,6 +334,7 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
             return call, []
         call = replace(call, other_answered=True, state=CallState.TALKING)
         return call, [fa.OtherUnitAnswered(call_id=call.call_id, at=event.at)]
+    call = waiting.taken(call, event.uniqueid, leg.agent, event.at)
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.
     if call.agent_answered_at is None:
         call = replace(call, agent_answered_at=event.at, agent=leg.agent, state=CallState.TALKING)
@@ -355,9 +361,22 @@ def _channel_over(
             call = replace(call, missed=(*call.missed, missed))
     elif leg.hangup_cause is None and cause is not None:
         call = _with_leg(call, replace(leg, hangup_cause=cause))
+    call, facts = _talk_over(call, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
-        return _end(call, event, _hung_up_by(leg, source))
-    return call, []
+        call, more = _end(call, event, _hung_up_by(leg, source))
+        facts += more
+    return call, facts
+
+
+def _talk_over(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
+    call, talk = waiting.talk_over(call, event.uniqueid, event.at)
+    if talk is None or talk.ended_at is None:
+        return call, []
+    length_ms = round((talk.ended_at - talk.began_at) / timedelta(milliseconds=1))
+    fact = fa.AgentTalkEnded(
+        call_id=call.call_id, at=talk.ended_at, agent=talk.agent, talk_ms=length_ms
+    )
+    return call, [fact]
 
 
 def _rang_in_vain(call: Call, leg: Leg) -> bool:
@@ -391,15 +410,19 @@ def _missed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
 
 def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact]]:
     """Close what still counts as open below that linkedid; a merge may have moved legs away."""
+    facts: list[Fact] = []
     for leg in call.legs:
         if leg.linkedid == event.linkedid and leg.ended_at is None:
             ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
             call = _with_leg(call, replace(leg, ended_at=ended))
+            call, told = _talk_over(call, replace(event, uniqueid=leg.uniqueid, at=ended))
+            facts += told
     own = call.leg(call.uniqueid)
     over = own.ended_at is not None if own else event.linkedid == call.linkedid
     if call.ended_at or not over:
-        return call, []
-    return _end(call, event, "system")
+        return call, facts
+    call, more = _end(call, event, "system")
+    return call, facts + more
 
 
 def _hung_up_by(own: Leg, source: str) -> str:
@@ -417,10 +440,17 @@ def _end(
 ) -> tuple[Call, list[Fact]]:
     times = (call.started_at, call.answered_at, call.queued_at, call.agent_answered_at)
     ended_at = max([event.at, *(at for at in times if at)])
+    facts: list[Fact] = []
     if reconciled:
         for leg in call.legs:
             if leg.ended_at is None:
                 call = _with_leg(call, replace(leg, ended_at=max(ended_at, leg.started_at)))
+        for talk in call.talks:
+            ended = replace(event, uniqueid=talk.uniqueid, at=ended_at)
+            call, told = _talk_over(call, ended)
+            facts += told
+    gave_up = by == "caller" and not reconciled
+    call = waiting.over(call, ended_at, VisitOutcome.ABANDONED if gave_up else VisitOutcome.FAILED)
     for take in call.takes:
         # A hang-up ends a take too. Whether a call that broke off was silent only the file knows.
         if not take.over:
@@ -434,7 +464,6 @@ def _end(
         hangup_by=by,
         disposition=disposition,
     )
-    facts: list[Fact] = []
     if call.message:
         left = call.message
         facts.append(

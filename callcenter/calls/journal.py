@@ -65,6 +65,8 @@ _MOST_FAX_PAGES: Final = 9999
 #: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
 _ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
 _HIGHEST_PRIORITY: Final = 20
+_LONGEST_QUEUE: Final = 100_000
+_LONGEST_WAIT_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,8 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 queue=queue,
                 why=_text(extra, "why", _WORD),
                 priority=priority if 1 <= priority <= _HIGHEST_PRIORITY else None,
+                position=_bounded(extra, "position", 1, _LONGEST_QUEUE),
+                estimate_seconds=_bounded(extra, "estimate", 0, _LONGEST_WAIT_SECONDS),
             )
         case dialplan.JournalEvent.QUEUE_EXIT:
             return ev.QueueLeft(
@@ -289,6 +293,11 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             )
         case _:
             return Ignored(row["eventtype"])
+
+
+def _bounded(extra: _Extra, name: str, least: int, most: int) -> int | None:
+    value = _whole(extra, name)
+    return value if value is not None and least <= value <= most else None
 
 
 def _recording_name(extra: _Extra) -> str:

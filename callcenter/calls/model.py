@@ -133,6 +133,51 @@ class MissedRing:
     refused: bool
 
 
+class VisitOutcome(StrEnum):
+    """How a caller's wait in a queue ended."""
+
+    ANSWERED = "answered"  #: an agent and the caller heard each other
+    ABANDONED = "abandoned"  #: the caller hung up
+    TIMEOUT = "timeout"  #: waited as long as the queue allows
+    FULL = "full"  #: too many waited already
+    NO_AGENTS = "no_agents"  #: nobody is there to wait for
+    WITHDRAWN = "withdrawn"  #: taken out by a supervisor
+    LEFT_BY_KEY = "left_by_key"  #: chose something else while waiting
+    MOVED = "moved"  #: went on to another queue
+    FAILED = "failed"  #: the call broke off, or Queue() could not serve it
+
+
+@dataclass(frozen=True, slots=True)
+class QueueVisit:
+    """One wait in one queue; `number` counts from 1 within the call. `position` and `estimate` are
+    what was told or foreseen when the caller came (None: nothing was)."""
+
+    number: int
+    queue: str
+    why: str
+    entered_at: datetime
+    language: str | None = None
+    priority: int | None = None
+    position: int | None = None
+    estimate: timedelta | None = None
+    answered_at: datetime | None = None
+    agent: str | None = None
+    left_at: datetime | None = None
+    outcome: VisitOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A span in which an agent, on the leg `uniqueid`, and the others of the call heard each other.
+    `visit` is the wait it ended, None for one that no queue brought about."""
+
+    uniqueid: str
+    agent: str
+    began_at: datetime
+    visit: int | None = None
+    ended_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """One attempt at a message. `length` is None while it lasts, and when nobody can tell (Asterisk
@@ -181,6 +226,8 @@ class Call:
     ivr_path: tuple[PathStep, ...] = ()
     legs: tuple[Leg, ...] = ()
     linkedids: tuple[str, ...] = ()
+    visits: tuple[QueueVisit, ...] = ()
+    talks: tuple[Talk, ...] = ()
     merged_into: UUID | None = None
     #: The recording notice that was played, and its version.
     recording_notice: str | None = None
@@ -216,6 +263,11 @@ class Call:
     def message(self) -> Take | None:
         """The take that counts: the last that is long enough, whatever was begun after it."""
         return next((take for take in reversed(self.takes) if take.counts), None)
+
+    @property
+    def waiting(self) -> QueueVisit | None:
+        """The wait that is going on."""
+        return next((visit for visit in self.visits if visit.outcome is None), None)
 
     def leg(self, uniqueid: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)

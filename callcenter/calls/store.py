@@ -25,12 +25,14 @@ from callcenter.calls.events import CallEvent, from_stored, to_detail
 from callcenter.calls.journal import Reject
 from callcenter.calls.model import Call
 from callcenter.calls.tables import (
+    agent_talks,
     call_events,
     call_legs,
     call_linkedids,
     calls,
     journal_positions,
     journal_rejects,
+    queue_visits,
 )
 from callcenter.calls.tail import Position
 
@@ -87,6 +89,19 @@ _upsert_leg = _insert_leg.on_conflict_do_update(
     }
     | {"hangup_cause": _insert_leg.excluded.hangup_cause},
 )
+_insert_visit = insert(queue_visits)
+_upsert_visit = _insert_visit.on_conflict_do_update(
+    index_elements=["call_id", "visit"],
+    set_={
+        name: _insert_visit.excluded[name]
+        for name in ("answered_at", "agent", "left_at", "outcome")
+    },
+)
+_insert_talk = insert(agent_talks)
+_upsert_talk = _insert_talk.on_conflict_do_update(
+    index_elements=["call_id", "uniqueid"],
+    set_={"ended_at": _insert_talk.excluded.ended_at},
+)
 
 
 def among(column: SqlColumn[Any], values: Collection[Any]) -> ColumnElement[bool]:
@@ -132,6 +147,45 @@ def leg_rows(call: Call) -> list[dict[str, Any]]:
     ]
 
 
+def visit_rows(call: Call) -> list[dict[str, Any]]:
+    """The rows of `queue_visits` of a call."""
+    return [
+        {
+            "call_id": call.call_id,
+            "visit": visit.number,
+            "queue": visit.queue,
+            "why": visit.why,
+            "language": visit.language,
+            "priority": visit.priority,
+            "entered_at": visit.entered_at,
+            "position": visit.position,
+            "estimate_seconds": None
+            if visit.estimate is None
+            else int(visit.estimate.total_seconds()),
+            "answered_at": visit.answered_at,
+            "agent": visit.agent,
+            "left_at": visit.left_at,
+            "outcome": visit.outcome.value if visit.outcome else None,
+        }
+        for visit in call.visits
+    ]
+
+
+def talk_rows(call: Call) -> list[dict[str, Any]]:
+    """The rows of `agent_talks` of a call."""
+    return [
+        {
+            "call_id": call.call_id,
+            "uniqueid": talk.uniqueid,
+            "agent": talk.agent,
+            "visit": talk.visit,
+            "began_at": talk.began_at,
+            "ended_at": talk.ended_at,
+        }
+        for talk in call.talks
+    ]
+
+
 async def write_calls(connection: AsyncConnection, changed: Collection[Call]) -> None:
     """Bring the rows of these calls up to what the fold says."""
     if not changed:
@@ -142,6 +196,12 @@ async def write_calls(connection: AsyncConnection, changed: Collection[Call]) ->
     legs = [row for call in ordered for row in leg_rows(call)]
     if legs:
         await connection.execute(_upsert_leg, legs)
+    visits = [row for call in ordered for row in visit_rows(call)]
+    if visits:
+        await connection.execute(_upsert_visit, visits)
+    talks = [row for call in ordered for row in talk_rows(call)]
+    if talks:
+        await connection.execute(_upsert_talk, talks)
     linkedids = [
         {"node": call.node, "linkedid": linkedid, "call_id": call.call_id}
         for call in ordered

@@ -86,6 +86,40 @@ call_legs = Table(
     Index("ix_call_legs_node_uniqueid", "node", "uniqueid"),
 )
 
+queue_visits = Table(
+    "queue_visits",
+    metadata,
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True),
+    Column("visit", Integer, primary_key=True, autoincrement=False),
+    Column("queue", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("language", Text),
+    Column("priority", Integer),
+    Column("entered_at", Moment, nullable=False),
+    Column("position", Integer),
+    Column("estimate_seconds", Integer),
+    Column("answered_at", Moment),
+    Column("agent", Text),
+    Column("left_at", Moment),
+    Column("outcome", Text),
+    Index("ix_queue_visits_entered_at", "entered_at", "queue"),
+    Index(
+        "ix_queue_visits_waiting", "queue", "entered_at", postgresql_where=text("outcome IS NULL")
+    ),
+)
+
+agent_talks = Table(
+    "agent_talks",
+    metadata,
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True),
+    Column("uniqueid", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("visit", Integer),
+    Column("began_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index("ix_agent_talks_agent", "agent", "began_at"),
+)
+
 call_events = Table(
     "call_events",
     metadata,

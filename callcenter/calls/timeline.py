@@ -119,6 +119,8 @@ def _words(fact: Fact) -> str:
             return f"The phone of agent {fact.agent} rang."
         case fa.AgentAnswered():
             return f"Agent {fact.agent} answered; the two hear each other."
+        case fa.AgentTalkEnded():
+            return f"Agent {fact.agent} left the conversation after {fact.talk_ms / 1000:.0f} s."
         case fa.AgentDidNotAnswer():
             return f"Agent {fact.agent} did not answer."
         case fa.CallTransferred():

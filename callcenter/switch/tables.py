@@ -20,6 +20,23 @@ switch_changes = Table(
     Index("ix_switch_changes_open", "node", postgresql_where=text("done_at IS NULL")),
 )
 
+switch_acts = Table(
+    "switch_acts",
+    metadata,
+    Column("act_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("arguments", JSONB, nullable=False),
+    Column("wanted_by", Text, nullable=False),
+    Column("wanted_at", Moment, nullable=False),
+    Column("begun_at", Moment),
+    Column("done_at", Moment),
+    Column("outcome", Text),
+    Column("detail", Text),
+    Column("result", JSONB),
+    Index("ix_switch_acts_open", "node", postgresql_where=text("done_at IS NULL")),
+)
+
 node_status = Table(
     "node_status",
     metadata,

@@ -251,6 +251,7 @@ async def test_the_timeline_tells_the_call_in_words_and_in_order(
         "Began to wait in queue 'general' (chosen in the menu).",
         "The phone of agent 1001 rang.",
         "Agent 1001 answered; the two hear each other.",
+        "Agent 1001 left the conversation after 5 s.",
         "The call ended after a conversation: the caller hung up.",
     ]
     times = [item["at"] for item in items]

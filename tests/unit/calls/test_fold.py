@@ -64,6 +64,7 @@ def test_an_answered_call_is_told_from_ring_to_hang_up() -> None:
         "caller_queued",
         "agent_rang",
         "agent_answered",
+        "agent_talk_ended",
         "call_ended",
     ]
     assert call.call_id == UUID("4fc6bba4-4f16-4435-9887-6240b902185e")
@@ -122,6 +123,7 @@ def test_an_agent_who_lets_it_ring_is_told_and_the_next_one_is_the_calls_agent()
         ("agent_did_not_answer", "1001"),
         ("agent_rang", "1002"),
         ("agent_answered", "1002"),
+        ("agent_talk_ended", "1002"),
     ]
     assert call.agent == "1002"
     assert call.hangup_by == "agent"
@@ -221,11 +223,13 @@ def test_an_agent_who_calls_is_not_the_agent_who_answered_whoever_enters_the_bri
 def test_a_blind_transfer_keeps_the_first_agent_and_tells_of_the_second() -> None:
     call, facts = fold(journal("blind_transfer"))
     assert (call.agent, call.hangup_by, call.disposition) == ("1001", "caller", "answered")
-    told = [(f.kind, getattr(f, "agent", "")) for f in facts][-4:]
+    told = [(f.kind, getattr(f, "agent", "")) for f in facts][-6:]
     assert told == [
         ("call_transferred", "1001"),
+        ("agent_talk_ended", "1001"),
         ("agent_rang", "1002"),
         ("agent_answered", "1002"),
+        ("agent_talk_ended", "1002"),
         ("call_ended", ""),
     ]
 

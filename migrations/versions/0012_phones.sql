@@ -1,0 +1,1 @@
+-- Agents' phones, skills, teams. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- Sessions of agents, pause reasons. Statements are parted by "-- ----" lines.

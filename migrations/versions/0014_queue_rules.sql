@@ -1,0 +1,1 @@
+-- Queues as they are edited. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- Callbacks that are dialled, missed calls. Statements are parted by "-- ----" lines.

@@ -1,0 +1,1 @@
+-- Acts in a call, directory, pauses of recordings. Statements are parted by "-- ----" lines.

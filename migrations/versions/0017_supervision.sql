@@ -1,0 +1,1 @@
+-- Supervision, quality forms, surveys. Statements are parted by "-- ----" lines.

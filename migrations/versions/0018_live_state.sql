@@ -1,0 +1,1 @@
+-- Live state, screen pop. Statements are parted by "-- ----" lines.

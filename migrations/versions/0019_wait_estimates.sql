@@ -1,0 +1,1 @@
+-- Estimates and figures. Statements are parted by "-- ----" lines.

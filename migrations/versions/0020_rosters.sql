@@ -1,0 +1,1 @@
+-- Shifts, expert groups, on-call rota. Statements are parted by "-- ----" lines.
