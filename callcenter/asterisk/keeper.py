@@ -26,12 +26,13 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import HotlineError
 from callcenter.platform.news import listen
 from callcenter.platform.settings import Settings
+from callcenter.queues import store as queue_store
 from callcenter.switch.service import TOPIC, SwitchService
 
 log = logging.getLogger(__name__)
 
 #: Modules whose files we generate, in the order in which one names the other's things.
-MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
+MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so", "app_playback.so")
 
 #: A reload answers before it is done; what is wanted must be seen within this time.
 _SEEN_WITHIN: Final = timedelta(seconds=3)
@@ -109,6 +110,7 @@ class SwitchKeeper:
         async with self._database.transaction() as connection:
             if not problems:
                 await mark_in_force(connection, wanted.line_versions)
+                await queue_store.mark_in_force(connection, wanted.queue_versions)
             for change in changes:
                 await self._switch.settle(
                     connection,
@@ -131,6 +133,7 @@ class SwitchKeeper:
         return Snapshot(
             from_trunk=_events(await ask("ShowDialPlan", {"Context": Context.FROM_TRUNK})),
             from_agents=_events(await ask("ShowDialPlan", {"Context": Context.FROM_AGENTS})),
+            queue_plan=_events(await ask("ShowDialPlan", {"Context": Context.QUEUE_PLAN})),
             endpoints=_events(await ask("PJSIPShowEndpoints")),
             auths=_events(await ask("PJSIPShowAuths")),
             queue_status=_events(await ask("QueueStatus")),

@@ -104,7 +104,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         articles_router(articles, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
-        queues_router(QueueService(database), guard),
+        queues_router(QueueService(database, switch, library.available), guard),
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),

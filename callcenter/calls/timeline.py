@@ -47,6 +47,7 @@ _WHY: Final = {
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
     "message": "in place of a message",
+    "overflow": "given up by another queue",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from callcenter.asterisk.config import sip
+from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import Context, Global, Variable
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -24,7 +24,7 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "pjsip_transports.conf": sip.transports(config),
         "pjsip_trunk.conf": sip.trunk(config),
         "pjsip_agents.conf": sip.agents(config),
-        "queues_members.conf": _queues(config),
+        "queues_members.conf": queues.sections(config),
         "manager_listen.conf": _manager_listen(config),
         "manager_user.conf": _manager_user(config),
         "http_listen.conf": _http(config),
@@ -33,6 +33,8 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "extensions_globals.conf": _globals(config),
         "extensions_lines.conf": _lines(config),
         "extensions_phones.conf": _phones(config),
+        "extensions_queues.conf": queues.plan(config),
+        "say.conf": queues.say(config),
     }
 
 
@@ -80,26 +82,6 @@ def _asterisk(config: SwitchConfig) -> str:
         )
         + section("files", ("astctlpermissions", "0600"))
     )
-
-
-def _queues(config: SwitchConfig) -> str:
-    parts = [GENERATED]
-    for queue in config.queues:
-        # Member: interface, penalty, name, state interface. The name in events is the agent's id.
-        members = [("member", f"PJSIP/{a},0,{a},PJSIP/{a}") for a in queue.members]
-        parts.append(
-            section(
-                asterisk_queue(queue.name),
-                ("strategy", queue.strategy),
-                ("timeout", str(queue.ring_seconds)),
-                ("wrapuptime", str(queue.wrapup_seconds)),
-                ("weight", str(queue.weight)),
-                ("maxlen", str(queue.max_waiting)),
-                *members,
-                template="hotline",
-            )
-        )
-    return "\n".join(parts)
 
 
 def _manager_listen(config: SwitchConfig) -> str:
@@ -153,12 +135,7 @@ def _globals(config: SwitchConfig) -> str:
         Global.MAX_CALL_SECONDS: str(config.max_call_seconds),
         Global.TRUNK_DIAL: "trunk" if config.trunk.host is not None else "none",
     }
-    settings = [(str(name), value) for name, value in values.items()]
-    settings += [
-        (f"{Global.WAIT_PREFIX}{queue.name}", str(queue.max_wait_seconds))
-        for queue in config.queues
-    ]
-    return GENERATED + section("globals", *settings)
+    return GENERATED + section("globals", *((str(name), value) for name, value in values.items()))
 
 
 def _lines(config: SwitchConfig) -> str:
@@ -199,9 +176,9 @@ def _phones(config: SwitchConfig) -> str:
         f"  ; {clean_name(agent.name)}\n"
         for agent in config.agents
     )
-    queues = (
+    names = (
         f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
-    return GENERATED + head + "".join(agents) + "".join(queues)
+    return GENERATED + head + "".join(agents) + "".join(names)
