@@ -221,7 +221,7 @@ QUEUE_PLAN_PREFIX: Final = "queue_"
 
 
 def asterisk_queue(name: str, language: str | None = None) -> str:
-    """Our queue's name as Asterisk knows it; with `language`, that of its queue for those callers."""
+    """Our queue's name as Asterisk knows it; with `language`, of its queue for those callers."""
     return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
 
 

@@ -76,7 +76,7 @@ class Asked(Schema):
     """What is asked of an agent, at a level of 1 to 5, and what is enough as the wait grows."""
 
     level: Annotated[StrictInt, Field(ge=1, le=HIGHEST_LEVEL)]
-    relax: Annotated[list[RelaxationView], Field(max_length=MOST_STEPS)] = []
+    relax: list[RelaxationView] = Field(default_factory=list, max_length=MOST_STEPS)
 
     def requirement(self, kind: Kind, name: str) -> Requirement:
         """Raises `InvalidField`."""
@@ -127,9 +127,9 @@ class QueueFields(Schema):
     title: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MOST_TITLE})]
     strategy: Annotated[str, Field(json_schema_extra={"enum": list(STRATEGIES)})] = "rrmemory"
     ring_seconds: Annotated[StrictInt, Field(ge=RING_SECONDS[0], le=RING_SECONDS[1])] = 15
-    max_wait_seconds: (
-        Annotated[StrictInt, Field(ge=WAIT_SECONDS[0], le=WAIT_SECONDS[1])] | None
-    ) = None
+    max_wait_seconds: Annotated[StrictInt, Field(ge=WAIT_SECONDS[0], le=WAIT_SECONDS[1])] | None = (
+        None
+    )
     max_waiting: Annotated[StrictInt, Field(ge=0, le=MOST_WAITING)] = 0
     weight: Annotated[StrictInt, Field(ge=0, le=MOST_WEIGHT)] = 0
     wrapup_seconds: Annotated[StrictInt, Field(ge=0, le=MOST_WRAPUP_SECONDS)] = 0
@@ -138,13 +138,13 @@ class QueueFields(Schema):
     comfort_seconds: Every = 60
     announce_position: Flag = False
     announce_seconds: Every = 60
-    skills: Annotated[list[SkillAsked], Field(max_length=MOST_REQUIREMENTS)] = []
-    languages: Annotated[list[LanguageAsked], Field(max_length=MOST_REQUIREMENTS)] = []
+    skills: list[SkillAsked] = Field(default_factory=list, max_length=MOST_REQUIREMENTS)
+    languages: list[LanguageAsked] = Field(default_factory=list, max_length=MOST_REQUIREMENTS)
     exits: Exits = Exits()
 
     def edit(self) -> QueueEdit:
         """Raises `InvalidField`."""
-        plain = self.model_dump(include=_PLAIN)
+        plain = self.model_dump(include=set(_PLAIN))
         return QueueEdit(
             **plain,
             skills=tuple(one.requirement(Kind.SKILL, one.skill) for one in self.skills),
@@ -189,7 +189,7 @@ class NewQueue(QueueFields):
     """A queue to be made; its name stays."""
 
     name: Annotated[str, Field(pattern=f"^{NEW_NAME}$")]
-    members: Members = []
+    members: Members = Field(default_factory=list)
 
 
 class QueueReply(QueueFields):

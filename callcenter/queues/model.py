@@ -153,7 +153,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Where a caller goes whom the queue gives up; `queue` and `number` with their own kind only."""
+    """Where a caller goes whom the queue gives up; `queue`, `number` with their own kind only."""
 
     to: ExitTo = ExitTo.VOICEMAIL
     queue: str | None = None

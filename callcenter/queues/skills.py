@@ -42,9 +42,7 @@ def asked_of(
 ) -> tuple[Requirement, ...]:
     """What is asked of those who serve callers of `language`; None: of the plain queue."""
     spoken = language or default_language
-    return tuple(
-        one for one in requirements if one.kind is Kind.SKILL or one.name == spoken
-    )
+    return tuple(one for one in requirements if one.kind is Kind.SKILL or one.name == spoken)
 
 
 def own_languages(requirements: Sequence[Requirement], default_language: str) -> tuple[str, ...]:
@@ -86,8 +84,7 @@ def servers(
     return {
         agent.agent_id: agent.penalty
         + sum(
-            HIGHEST_LEVEL - min(agent.level(one, default_language), HIGHEST_LEVEL)
-            for one in asked
+            HIGHEST_LEVEL - min(agent.level(one, default_language), HIGHEST_LEVEL) for one in asked
         )
         for agent in serving
     }

@@ -9,7 +9,8 @@ every reload these lists are read, and only an empty answer of `not_in_force` co
 | ShowDialPlan, Context: from-agents, cc-queue-plan | the same |
 | PJSIPShowEndpoints | ObjectName Aor Auths |
 | PJSIPShowAuths | ObjectName Username Realm Md5Cred (22: PasswordDigest too) |
-| QueueStatus | QueueParams: Queue Strategy Max Weight ServiceLevel; QueueMember: Queue Location Membership |
+| QueueStatus | QueueParams: Queue Strategy Max Weight ServiceLevel |
+| | QueueMember: Queue Location Membership |
 
 Each list is given as the events between the response and `…Complete`, header to value.
 """

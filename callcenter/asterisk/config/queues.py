@@ -20,7 +20,8 @@ LAST_PLACE_SAID = 50
 #: Prompts around the piece that tells the place.
 PLACE_PROMPT = "queue_place"
 
-_EXITS = {
+#: Cause → what its exit and the exit's target are called in the dialplan.
+EXIT_VARIABLES = {
     Cause.FULL: (Variable.FULL_EXIT, Variable.FULL_TARGET),
     Cause.TIMEOUT: (Variable.TIMEOUT_EXIT, Variable.TIMEOUT_TARGET),
     Cause.NO_AGENTS: (Variable.NO_AGENTS_EXIT, Variable.NO_AGENTS_TARGET),
@@ -111,7 +112,7 @@ def _exten(exten: str, queue: QueueConfig) -> str:
         names += [asterisk_queue(queue.name, own.language) for own in queue.languages]
         waiting = " + ".join(f"${{QUEUE_WAITING_COUNT({name})}}" for name in names)
         values |= {Variable.MOST: str(queue.max_waiting), Variable.WAITING: f"$[{waiting}]"}
-    for cause, (way, target) in _EXITS.items():
+    for cause, (way, target) in EXIT_VARIABLES.items():
         exit = queue.exit(cause)
         values |= {way: str(exit.to), target: exit.queue or exit.number or ""}
     lines = [f"Set({name}={value})" for name, value in values.items()]
@@ -126,8 +127,8 @@ def _exten(exten: str, queue: QueueConfig) -> str:
 
 
 def say(config: SwitchConfig) -> str:
-    """`say.conf`: how a caller's place is said, by our own pieces and grammar. Asterisk's own number
-    speech has no Chinese sounds; only app_queue's announcements say numbers here.
+    """`say.conf`: how a caller's place is said, by our own pieces and grammar. Asterisk's own
+    number speech has no Chinese sounds; only app_queue's announcements say numbers here.
     """
     prompts = config.paths.prompts_dir
     parts = [GENERATED, section("general", ("mode", "new"))]

@@ -290,9 +290,8 @@ class TestQueuesAndDialplan:
         # Answered and given its identity there like every call, then on to cc-fax-in.
         assert door.rstrip().endswith("same = n,Goto(cc-inbound,s,1)")
 
-    def test_waiting_limits_are_globals(self) -> None:
+    def test_where_agi_answers_is_a_global(self) -> None:
         values = settings(render(switch())["extensions_globals.conf"], "globals")
-        assert values["CC_WAIT_english"] == "300"
         assert values["CC_AGI_URL"] == "agi://127.0.0.1:4573"
 
     def test_http_is_off_without_a_port(self) -> None:
