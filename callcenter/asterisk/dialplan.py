@@ -38,6 +38,7 @@ class Context(StrEnum):
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
     SUB_INTERNAL = "sub-internal"
+    SUB_QUEUE_PRIO = "sub-queue-prio"
     SUB_CALL_END = "sub-call-end"
 
 
@@ -80,8 +81,8 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
-    SINCE = "CC_SINCE"  #: when the call first began to wait for a person, seconds since 1970
-    WAIT = "CC_WAIT"  #: longest wait in the queue, seconds; this and those below: cc-queue-plan
+    JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
+    LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
     MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
     WAITING = "CC_WAITING"  #: how many do, where MOST counts
     OWN = "CC_OWN"  #: seconds among those of the caller's language only; empty: there are none
@@ -237,7 +238,7 @@ def language_of_queue(asterisk_name: str) -> str | None:
 
 #: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
 #: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
-#: a caller who is moved keeps the place. cc-queue reckons the same (tests/contract).
+#: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
 PRIORITY_STEP: Final = 100_000_000
 PRIORITY_EPOCH: Final = 1_767_225_600  # 2026-01-01; the count begins anew every 3.17 years
 HIGHEST_PRIORITY: Final = 20

@@ -410,25 +410,28 @@ def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> 
 
 
 def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
-    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
     bounded = way.index(f"ExecIf($[0${{CC_PRIORITY}} > {HIGHEST_PRIORITY}]?Set(CC_PRIORITY=20))")
     given = way.index(
         f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP}"
-        f" - (${{CC_SINCE}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
+        f" - (${{CC_JOINED:0:10}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
     )
+    assert filtered < bounded < given
+    way = [line for context, _, line in plan.code if context == Context.QUEUE]
     queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
-    assert filtered < bounded < given < queue
+    assert way.index("Gosub(sub-queue-prio,s,1)") < queue
 
 
 def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
+    joined = way.index('ExecIf($["${CC_JOINED}" = ""]?Set(CC_JOINED=${STRFTIME(,UTC,%s%3q)}))')
+    assert joined < next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=" in line)
     way = [line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "s")]
-    since = way.index('ExecIf($["${CC_SINCE}" = ""]?Set(CC_SINCE=${EPOCH}))')
-    assert since < next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=" in line)
     [queue] = [line for line in way if line.startswith("Queue(")]
     assert queue.endswith(",${CC_WAIT_FOR})")
     assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
-    every = {Variable.WAIT, Variable.MOST, Variable.OWN}
+    every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
     every |= {name for pair in EXIT_VARIABLES.values() for name in pair}
     for exten in plan.extens[Context.QUEUE_PLAN]:
         lines = [

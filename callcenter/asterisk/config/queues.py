@@ -105,7 +105,7 @@ def plan(config: SwitchConfig) -> str:
 
 
 def _exten(exten: str, queue: QueueConfig) -> str:
-    values = {Variable.WAIT: str(queue.max_wait_seconds), Variable.MOST: "0"}
+    values = {Variable.LONGEST: str(queue.max_wait_seconds), Variable.MOST: "0"}
     if queue.languages and queue.max_waiting:
         # Those of all languages count together; app_queue knows each queue's own.
         names = [asterisk_queue(queue.name)]
