@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, insert, or_, select, update
@@ -15,6 +16,7 @@ from callcenter.ivr.tables import ivr_flows, ivr_references
 from callcenter.lines.tables import lines
 from callcenter.prompts.tables import prompts
 from callcenter.queues.callbacks.tables import callbacks
+from callcenter.queues.membership import Place
 from callcenter.queues.model import (
     Cause,
     Exit,
@@ -135,6 +137,27 @@ async def agents_there_are(connection: AsyncConnection, names: Iterable[str]) ->
         .with_for_update(read=True)
     )
     return frozenset(row.agent_id for row in rows)
+
+
+async def places(
+    connection: AsyncConnection, agent_ids: Collection[str] | None = None
+) -> Sequence[Place]:
+    """Where agents (absent: all) belong, whether or not they are there now."""
+    wanted = select(queue_members.c.queue, queue_members.c.agent_id, queue_members.c.penalty)
+    if agent_ids is not None:
+        wanted = wanted.where(queue_members.c.agent_id.in_(agent_ids))
+    return [
+        Place(queue=row.queue, agent_id=row.agent_id, of=row.queue, penalty=row.penalty)
+        for row in await connection.execute(wanted)
+    ]
+
+
+async def wrap_ups(connection: AsyncConnection) -> dict[str, timedelta]:
+    """How long the wrap-up of each queue is that has one."""
+    rows = await connection.execute(
+        select(queues.c.name, queues.c.wrapup_seconds).where(queues.c.wrapup_seconds > 0)
+    )
+    return {row.name: timedelta(seconds=row.wrapup_seconds) for row in rows}
 
 
 async def add_members(connection: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> None:

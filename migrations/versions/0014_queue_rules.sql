@@ -3,7 +3,6 @@
 -- A handful of rows: the constraints are checked at once. A queue that was loaded before counts as
 -- in force when the node has looked.
 ALTER TABLE queues
-  ADD COLUMN IF NOT EXISTS wrapup_seconds integer NOT NULL DEFAULT 0,
   ADD COLUMN in_force_version  integer,
   ADD COLUMN max_wait_seconds  integer,
   ADD COLUMN max_waiting       integer NOT NULL DEFAULT 0,

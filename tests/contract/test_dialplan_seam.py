@@ -128,10 +128,11 @@ def test_globals_are_written_by_the_generator() -> None:
         node="n1",
         paths=Paths(Path("/h"), Path("/m"), Path("/d"), Path("/p")),
         ami_secret="x" * 32,
-        queues=(QueueConfig("general"),),
+        agents=(AgentConfig("1001", "A", "0" * 32),),
+        queues=(QueueConfig("general", ("1001",)),),
     )
     text = render(config)["extensions_globals.conf"]
-    for name in Global:
+    for name in set(Global) - {Global.NODE_ALIVE}:  # the node's, over AMI
         assert re.search(rf"^{name}\w* = \S", text, re.MULTILINE), name
 
 
@@ -153,6 +154,10 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 #: Which module brings an application (`core show application X`); None: Asterisk's core.
 MODULE_OF = {
     "AGI": "res_agi",
+    **dict.fromkeys(
+        ("AddQueueMember", "PauseQueueMember", "RemoveQueueMember", "UnpauseQueueMember"),
+        "app_queue",
+    ),
     "CELGenUserEvent": "app_celgenuserevent",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
@@ -167,6 +172,7 @@ MODULE_OF = {
     "Return": "app_stack",
     "SendFAX": "res_fax",
     "StopPlayTones": "app_playtones",
+    "UserEvent": "app_userevent",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
 
@@ -429,7 +435,7 @@ def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dia
     assert joined < next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=" in line)
     way = [line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "s")]
     [queue] = [line for line in way if line.startswith("Queue(")]
-    assert queue.endswith(",${CC_WAIT_FOR})")
+    assert queue.split(",")[4].rstrip(")") == "${CC_WAIT_FOR}"
     assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
     every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
     every |= {name for pair in EXIT_VARIABLES.values() for name in pair}

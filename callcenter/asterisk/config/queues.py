@@ -29,23 +29,16 @@ EXIT_VARIABLES = {
 
 
 def sections(config: SwitchConfig) -> str:
-    """`queues_members.conf`: every queue with its parameters and members."""
+    """`queues_members.conf`: every queue with its parameters. No `member =`: the node brings those
+    in over AMI (`callcenter.asterisk.members`). No `wrapuptime` either: a wrap-up is a pause that
+    ends with the case (sub-agent-answers).
+    """
     parts = [GENERATED]
     for queue in config.queues:
         settings = [*_settings(config, queue), ("servicelevel", str(edition(config, queue)))]
-        parts.append(
-            section(
-                asterisk_queue(queue.name),
-                *settings,
-                # Interface, penalty, name, state interface. The name in events is the agent's id.
-                *(("member", f"PJSIP/{a},0,{a},PJSIP/{a}") for a in queue.members),
-                template="hotline",
-            )
-        )
-        parts += [
-            section(asterisk_queue(queue.name, own.language), *settings, template="hotline")
-            for own in queue.languages
-        ]
+        names = [asterisk_queue(queue.name)]
+        names += [asterisk_queue(queue.name, own.language) for own in queue.languages]
+        parts += [section(name, *settings, template="hotline") for name in names]
     return "\n".join(parts)
 
 
@@ -64,7 +57,6 @@ def _settings(config: SwitchConfig, queue: QueueConfig) -> list[tuple[str, str]]
     settings = [
         ("strategy", queue.strategy),
         ("timeout", str(queue.ring_seconds)),
-        ("wrapuptime", str(queue.wrapup_seconds)),
         ("weight", str(queue.weight)),
         ("maxlen", str(queue.max_waiting)),
         ("musicclass", queue.music),

@@ -9,7 +9,7 @@ from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import Context, Global, Variable
+from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable, asterisk_queue
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -135,7 +135,19 @@ def _globals(config: SwitchConfig) -> str:
         Global.MAX_CALL_SECONDS: str(config.max_call_seconds),
         Global.TRUNK_DIAL: "trunk" if config.trunk.host is not None else "none",
     }
-    return GENERATED + section("globals", *((str(name), value) for name, value in values.items()))
+    settings = [(str(name), value) for name, value in values.items()]
+    settings += [
+        (f"{Global.WRAPUP_PREFIX}{queue.name}", str(queue.wrapup_seconds))
+        for queue in config.queues
+    ]
+    settings += [
+        (
+            f"{Global.QUEUES_PREFIX}{agent.agent_id}",
+            "&".join(asterisk_queue(q.name) for q in config.queues if agent.agent_id in q.members),
+        )
+        for agent in config.agents
+    ]
+    return GENERATED + section("globals", *settings)
 
 
 def _lines(config: SwitchConfig) -> str:
@@ -168,7 +180,7 @@ def _phones(config: SwitchConfig) -> str:
     """What agents can dial or transfer to: each other, and the queues by name."""
     head = (
         "; Enters: an agent's phone, or a citizen it transfers.\n"
-        "; Leaves: cc-agent, cc-agent-queue.\n"
+        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code.\n"
         f"[{Context.FROM_AGENTS}]\n"
     )
     agents = (
@@ -181,4 +193,21 @@ def _phones(config: SwitchConfig) -> str:
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
-    return GENERATED + head + "".join(agents) + "".join(names)
+    return GENERATED + head + "".join(agents) + "".join(names) + _codes(config)
+
+
+def _codes(config: SwitchConfig) -> str:
+    """What agents dial about themselves."""
+    acts = {
+        AgentCode.LOG_IN: "login",
+        AgentCode.LOG_OUT: "offline",
+        AgentCode.READY: "ready",
+        AgentCode.DONE: "done",
+    }
+    plain = (f"exten = {code},1,Goto({Context.AGENT_CODE},{act},1)\n" for code, act in acts.items())
+    pauses = (
+        f"exten = {AgentCode.PAUSE}{digit},1,Set({Variable.PAUSE}={reason})\n"
+        f" same = n,Goto({Context.AGENT_CODE},paused,1)\n"
+        for digit, reason in config.pause_codes
+    )
+    return "".join(plain) + "".join(pauses)
