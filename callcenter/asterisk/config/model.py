@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from callcenter.agents.phone import PhoneKind
 from callcenter.queues.model import Cause, Exit
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -59,6 +60,15 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpsConfig:
+    """Where browser phones connect: Asterisk's own HTTP server with TLS."""
+
+    bind: Address
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkConfig:
     """The provider: recognised by address; reached, or registered with, when a host is given."""
 
@@ -94,6 +104,7 @@ class AgentConfig:
     agent_id: str
     name: str
     digest: str = field(repr=False)
+    kind: PhoneKind = PhoneKind.SIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +219,7 @@ class SwitchConfig:
     agi_port: int = 4573
     http_port: int | None = None
     http_host: str = "127.0.0.1"
+    https: HttpsConfig | None = None
     rtp_range: tuple[int, int] = (10000, 10999)
     tls: TlsConfig | None = None
     #: Our address as the provider sees it, behind NAT; with the networks that are not behind it.
