@@ -31,6 +31,12 @@ class Context(StrEnum):
     SUB_FAX_BEGIN = "sub-fax-begin"
     SUB_FAX_END = "sub-fax-end"
     TRANSFER = "cc-transfer"
+    QUEUE_KEYS = "cc-queue-keys"
+    CALLBACK_OFFER = "cc-callback-offer"
+    CALLBACK = "cc-callback"
+    CALLBACK_DIAL = "cc-callback-dial"
+    SUB_CALLBACK_ANSWERED = "sub-callback-answered"
+    SUB_QUEUE_PLACE = "sub-queue-place"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
@@ -51,7 +57,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message
+    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message | back
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -79,6 +85,15 @@ class Variable(StrEnum):
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
     QUEUESTATUS = "QUEUESTATUS"
+    JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
+    POSITION = "CC_POSITION"  #: the place in the queue to enter at, from 1; empty: at the end
+    OTHER = "CC_OTHER"  #: a waiting channel that is compared with
+    CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
+    CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
+    NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
+    WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
+    RING = "CC_RING"  #: how long the citizen's phone rings, seconds
+    UNTIL = "CC_UNTIL"  #: seconds since 1970; a citizen is not dialled after that
 
 
 class Global(StrEnum):
@@ -101,6 +116,7 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -160,6 +176,10 @@ class DialplanPrompt(StrEnum):
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
     RECORDING_NOTICE = "recording_notice"
+    CALLBACK_AGENT = "callback_agent"
+    CALLBACK_BUSY = "callback_busy"
+    CALLBACK_NO_ANSWER = "callback_no_answer"
+    CALLBACK_HELLO = "callback_hello"
 
 
 class QueueStatus(StrEnum):
@@ -194,6 +214,23 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
+#: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
+#: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
+CALLBACK_CHANNEL_PREFIX: Final = "callback-"
+CALLBACK_QUEUE_SUFFIX: Final = "-q"
+
+
+def callback_call_of(uniqueid: str) -> UUID | None:
+    """The call whose placeholder has this uniqueid, if it is one of a callback's two halves."""
+    if not uniqueid.startswith(CALLBACK_CHANNEL_PREFIX):
+        return None
+    text = uniqueid.removeprefix(CALLBACK_CHANNEL_PREFIX).removesuffix(CALLBACK_QUEUE_SUFFIX)
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def asterisk_queue(name: str) -> str:
     """Our queue's name as Asterisk knows it."""
     return QUEUE_PREFIX + name
@@ -214,9 +251,12 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|back|callback>&priority=<1 to 20, or empty>
+    #: &position=&estimate=
     QUEUE = "CC_QUEUE"
-    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
+    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
+    #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>
+    CALLBACK = "CC_CALLBACK"
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>

@@ -149,6 +149,7 @@ MODULE_OF = {
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
+    "GosubIf": "app_stack",
     "MixMonitor": "app_mixmonitor",
     "PlayTones": "app_playtones",
     "Playback": "app_playback",
@@ -272,9 +273,17 @@ def test_catch_alls_hold_no_digit_class_by_accident(plan: Dialplan) -> None:
 
 def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> None:
     assert not re.search(r"\b(System|TrySystem|SHELL|FILE|ENV|CURL|Exec|EVAL)\(", plan.text)
-    for _, _, line in plan.code:
+    for context, _, line in plan.code:
         if re.search(r"\?Set\(CALLERID\((num|name)\)=\)\)$", line):
             continue  # forgets it
+        if context == Context.CALLBACK or context == Context.CALLBACK_DIAL:
+            # The other way round: digits of ours are shown to the agent, and to the citizen.
+            assert line in (
+                "Set(CALLERID(num)=${CC_NUMBER})",
+                "Set(CALLERID(num)=${CC_LINE})",
+                "Set(CALLERID(name)=)",
+            ) or "CALLERID" not in line, line
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
@@ -287,11 +296,17 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
     # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
+    back = (
+        "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rU(sub-callback-answered))"
+    )
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.CALLBACK_DIAL, back),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
+    assert "Set(CC_CALLBACK_TO=${FILTER(0123456789+,${CC_CALLBACK_TO})})" in plan.text
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
