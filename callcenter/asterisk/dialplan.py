@@ -36,13 +36,13 @@ class Context(StrEnum):
     CALLBACK = "cc-callback"
     CALLBACK_DIAL = "cc-callback-dial"
     SUB_CALLBACK_ANSWERED = "sub-callback-answered"
-    SUB_QUEUE_PLACE = "sub-queue-place"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
     SUB_INTERNAL = "sub-internal"
+    SUB_QUEUE_PRIO = "sub-queue-prio"
     SUB_CALL_END = "sub-call-end"
 
 
@@ -57,7 +57,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message | back
+    WHY = "CC_WHY"  #: why the queue is entered, see JournalEvent.QUEUE
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -86,13 +86,12 @@ class Variable(StrEnum):
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
     QUEUESTATUS = "QUEUESTATUS"
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
-    POSITION = "CC_POSITION"  #: the place in the queue to enter at, from 1; empty: at the end
-    OTHER = "CC_OTHER"  #: a waiting channel that is compared with
     CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
     CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
     NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
     WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
     RING = "CC_RING"  #: how long the citizen's phone rings, seconds
+    ASKED = "CC_ASKED"  #: seconds since 1970: when Asterisk was asked to place a callback
     UNTIL = "CC_UNTIL"  #: seconds since 1970; a citizen is not dialled after that
 
 
@@ -252,7 +251,6 @@ class JournalEvent(StrEnum):
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
     #: queue=&why=<flow|failover|direct|transfer|message|back|callback>&priority=<1 to 20, or empty>
-    #: &position=&estimate=
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
     #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>

@@ -40,6 +40,7 @@ _DOOR: Final[dict[str, str]] = {
     DoorStep.NOTICE: "Was told that the call is recorded.",
     DoorStep.WELCOME: "Was welcomed.",
     DoorStep.CLOSED: "Was told that the line is closed now.",
+    ".callback": "Was offered to be called back.",
 }
 _WHY: Final = {
     "flow": "chosen in the menu",

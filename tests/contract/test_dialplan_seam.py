@@ -149,7 +149,6 @@ MODULE_OF = {
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
-    "GosubIf": "app_stack",
     "MixMonitor": "app_mixmonitor",
     "PlayTones": "app_playtones",
     "Playback": "app_playback",
@@ -278,11 +277,15 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
             continue  # forgets it
         if context == Context.CALLBACK or context == Context.CALLBACK_DIAL:
             # The other way round: digits of ours are shown to the agent, and to the citizen.
-            assert line in (
-                "Set(CALLERID(num)=${CC_NUMBER})",
-                "Set(CALLERID(num)=${CC_LINE})",
-                "Set(CALLERID(name)=)",
-            ) or "CALLERID" not in line, line
+            assert (
+                line
+                in (
+                    "Set(CALLERID(num)=${CC_NUMBER})",
+                    "Set(CALLERID(num)=${CC_LINE})",
+                    "Set(CALLERID(name)=)",
+                )
+                or "CALLERID" not in line
+            ), line
             continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
@@ -297,9 +300,7 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
-    back = (
-        "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rU(sub-callback-answered))"
-    )
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rU(sub-callback-answered))"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
         (Context.CALLBACK_DIAL, back),
@@ -393,8 +394,11 @@ def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> 
 
 
 def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
-    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
-    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
-    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
-    assert filtered < given < queue
+    given = next(i for i, line in enumerate(way) if line.startswith("Set(QUEUE_PRIO="))
+    assert filtered < given
+    for context in (Context.QUEUE, Context.CALLBACK):
+        way = [line for name, _, line in plan.code if name == context]
+        queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+        assert way.index("Gosub(sub-queue-prio,s,1)") < queue
