@@ -32,6 +32,11 @@ class Context(StrEnum):
     SUB_FAX_BEGIN = "sub-fax-begin"
     SUB_FAX_END = "sub-fax-end"
     TRANSFER = "cc-transfer"
+    QUEUE_KEYS = "cc-queue-keys"
+    CALLBACK_OFFER = "cc-callback-offer"
+    CALLBACK = "cc-callback"
+    CALLBACK_DIAL = "cc-callback-dial"
+    SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     AGENT_CODE = "cc-agent-code"
@@ -56,8 +61,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    #: Why the queue is entered: flow | failover | direct | transfer | message | overflow.
-    WHY = "CC_WHY"
+    WHY = "CC_WHY"  #: why the queue is entered, see JournalEvent.QUEUE
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -108,6 +112,13 @@ class Variable(StrEnum):
     LEFT = "CC_LEFT"  #: queues that are still to be logged in to or out of, joined by &
     WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
     QUEUESTATUS = "QUEUESTATUS"
+    CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
+    CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
+    NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
+    WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
+    RING = "CC_RING"  #: how long the citizen's phone rings, seconds
+    ASKED = "CC_ASKED"  #: seconds since 1970: when Asterisk was asked to place a callback
+    UNTIL = "CC_UNTIL"  #: seconds since 1970; a citizen is not dialled after that
 
 
 class Global(StrEnum):
@@ -150,6 +161,7 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -209,6 +221,10 @@ class DialplanPrompt(StrEnum):
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
     RECORDING_NOTICE = "recording_notice"
+    CALLBACK_AGENT = "callback_agent"
+    CALLBACK_BUSY = "callback_busy"
+    CALLBACK_NO_ANSWER = "callback_no_answer"
+    CALLBACK_HELLO = "callback_hello"
 
 
 class QueueStatus(StrEnum):
@@ -255,6 +271,23 @@ def asterisk_queue(name: str, language: str | None = None) -> str:
     return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
 
 
+#: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
+#: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
+CALLBACK_CHANNEL_PREFIX: Final = "callback-"
+CALLBACK_QUEUE_SUFFIX: Final = "-q"
+
+
+def callback_call_of(uniqueid: str) -> UUID | None:
+    """The call whose placeholder has this uniqueid, if it is one of a callback's two halves."""
+    if not uniqueid.startswith(CALLBACK_CHANNEL_PREFIX):
+        return None
+    text = uniqueid.removeprefix(CALLBACK_CHANNEL_PREFIX).removesuffix(CALLBACK_QUEUE_SUFFIX)
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def our_queue(asterisk_name: str) -> str:
     """The queue of ours behind a queue of app_queue, whichever its language."""
     return asterisk_name.removeprefix(QUEUE_PREFIX).partition(QUEUE_LANGUAGE)[0]
@@ -298,9 +331,11 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message|overflow>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback>&priority=<1 to 20>
     QUEUE = "CC_QUEUE"
-    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
+    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
+    #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>
+    CALLBACK = "CC_CALLBACK"
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>

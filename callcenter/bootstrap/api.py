@@ -19,6 +19,7 @@ from callcenter.agents.service import AgentService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.phones import phone_server
 from callcenter.bootstrap.prompts import prompt_library
@@ -105,7 +106,10 @@ def build_app(settings: Settings, database: Database, installation: Installation
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database, switch, library.available), guard),
-        callbacks_router(CallbackService(database, clock), guard),
+        callbacks_router(
+            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            guard,
+        ),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
         teams_router(TeamService(database), guard),
