@@ -151,7 +151,13 @@ class Node:
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
-        self._attendance = AttendanceKeeper(self._database, system_clock, self._ami, self._bus)
+        self._attendance = AttendanceKeeper(
+            self._database,
+            system_clock,
+            self._ami,
+            self._bus,
+            default_language=settings.default_language,
+        )
         self._keeper = SwitchKeeper(
             self._database,
             self._switch,

@@ -67,21 +67,30 @@ def _queue(
 async def _whole(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Queue]:
     """With what stands in other tables: two more queries, however many queues."""
     names = [row.name for row in rows]
-    asked: dict[str, list[Requirement]] = {}
-    for row in await connection.execute(
-        select(queue_requirements)
-        .where(queue_requirements.c.queue.in_(names))
-        .order_by(queue_requirements.c.kind, queue_requirements.c.name)
-    ):
-        steps = tuple(Relaxation(after, level) for after, level in row.relax)
-        asked.setdefault(row.queue, []).append(
-            Requirement(Kind(row.kind), row.name, row.level, steps)
-        )
+    asked = await requirements(connection, names)
     exits: dict[str, dict[Cause, Exit]] = {}
     for row in await connection.execute(select(queue_exits).where(queue_exits.c.queue.in_(names))):
         way = Exit(ExitTo(row.leads_to), row.to_queue, row.to_number)
         exits.setdefault(row.queue, {})[Cause(row.cause)] = way
     return [_queue(row, asked.get(row.name, ()), exits.get(row.name, {})) for row in rows]
+
+
+async def requirements(
+    connection: AsyncConnection, names: Collection[str] | None = None
+) -> dict[str, tuple[Requirement, ...]]:
+    """What queues (absent: all) ask of agents, by queue; those that ask for nothing are not
+    there."""
+    wanted = select(queue_requirements).order_by(
+        queue_requirements.c.kind, queue_requirements.c.name
+    )
+    if names is not None:
+        wanted = wanted.where(queue_requirements.c.queue.in_(names))
+    asked: dict[str, tuple[Requirement, ...]] = {}
+    for row in await connection.execute(wanted):
+        steps = tuple(Relaxation(after, level) for after, level in row.relax)
+        one = Requirement(Kind(row.kind), row.name, row.level, steps)
+        asked[row.queue] = (*asked.get(row.queue, ()), one)
+    return asked
 
 
 async def list_queues(
