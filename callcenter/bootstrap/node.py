@@ -28,6 +28,7 @@ from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.callbacks import (
     CallbackCases,
@@ -166,6 +167,7 @@ class Node:
             installation,
             self._attendance.reconcile,
         )
+        self._queue_watch = AmiQueueWatch(self._database, self._ami)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -191,6 +193,7 @@ class Node:
                     "events": self._bus.serve(self._ami),
                     "agents": self._attendance.run(),
                     "news of agents": self._attendance.follow(),
+                    "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
@@ -336,6 +339,10 @@ class Node:
             "agi": {"answering": answering, "of": settings.agi_processes},
             "asterisk": self._asterisk,
             "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
+            "queues": {
+                "stuck": self._queue_watch.watch.stuck_ever,
+                "stuck_now": list(self._queue_watch.watch.stuck_now),
+            },
             "configuration": {"problems": list(self._keeper.problems[:5])},
             "agents": {
                 "drift_repaired": self._attendance.drift_repaired,

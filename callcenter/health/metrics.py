@@ -48,6 +48,7 @@ _OF_NODES: Final = (
     ("journal_lag_seconds", "journal", "lag_seconds", "How far the journal is behind", False),
     ("journal_lag_bytes", "journal", "lag_bytes", "Bytes of journal not read yet", False),
     ("journal_rejects", "journal", "rejects", "Journal lines that could not be read", True),
+    ("queues_stuck", "queues", "stuck", "Times somebody waited beside a free agent", True),
     ("agi_answering", "agi", "answering", "AGI processes that answer", False),
     ("agi_processes", "agi", "of", "AGI processes there should be", False),
 )

@@ -282,6 +282,14 @@ async def add_missing_queue(connection: AsyncConnection, queue: Queue) -> None:
     )
 
 
+async def speaking_queues(connection: AsyncConnection) -> frozenset[str]:
+    """Those that say something to who waits."""
+    wanted = select(queues.c.name).where(
+        or_(queues.c.comfort_prompt.is_not(None), queues.c.announce_position)
+    )
+    return frozenset(row.name for row in await connection.execute(wanted))
+
+
 async def mark_in_force(connection: AsyncConnection, loaded: Mapping[str, int]) -> None:
     """Asterisk was seen to have loaded these versions, by name. For `node`.
 
