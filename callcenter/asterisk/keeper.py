@@ -19,7 +19,7 @@ from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.wanted import read_wanted
 from callcenter.asterisk.config.write import apply
 from callcenter.asterisk.dialplan import Context
-from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.install import Installation
 from callcenter.lines.store import mark_in_force
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -59,6 +59,8 @@ class SwitchKeeper:
         self._installation = installation
         self._wake = asyncio.Event()
         self._is_in_force = False
+        #: A module did not load its files anew: they are new to it still.
+        self._is_refused = False
         #: What Asterisk has not as wanted, as of the last look; for the health report.
         self.problems: tuple[str, ...] = ("not looked yet",)
 
@@ -101,9 +103,16 @@ class SwitchKeeper:
         except HotlineError as exc:
             await self._settle_all(exc.message)
             return
-        if is_new or changes:
+        if is_new or changes or self._is_refused:
+            self._is_refused = False
             for module in MODULES:
-                await self._ami.action("Reload", {"Module": module})
+                try:
+                    await self._ami.action("Reload", {"Module": module})
+                except ActionRefused as exc:
+                    # It goes on with what it had; tried again at the next look.
+                    self._is_in_force, self._is_refused = False, True
+                    await self._settle_all(f"Asterisk did not load {module} anew: {exc.message}")
+                    return
         problems = await self._until_in_force(wanted.config)
         self.problems = tuple(problems)
         self._is_in_force = not problems
