@@ -142,7 +142,7 @@ async def leave(floor: Floor, *parties: SippParty, channels: int = 0) -> None:
             return True
         for party in parties:
             party.hang_up()
-        return False
+        raise AssertionError(await floor.hotline.console("core show channels concise"))
 
     await eventually(they_are_gone, "who hung up is gone", within=timedelta(seconds=15))
 
