@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, and_, delete, insert, or_, select, tuple_, u
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.sessions.model import Phone, Record, Session, State
+from callcenter.agents.sessions.model import BUSY, Line, Phone, Record, Session, State
 from callcenter.agents.tables import (
     agent_activity,
     agent_queue_logouts,
@@ -58,31 +58,30 @@ def _query() -> Select[Any]:
 def _record(row: Row[Any], out_of: frozenset[str]) -> Record:
     if row.state is None:
         return Record(
-            session=Session(agent_id=row.id, logged_in=row.active, out_of=out_of),
+            session=Session(agent_id=row.id, active=row.active, out_of=out_of),
             since=row.created_at,
             is_kept=False,
         )
     state = State(row.state)
     session = Session(
         agent_id=row.id,
-        logged_in=row.logged_in and row.active,
+        active=row.active,
+        logged_in=row.logged_in,
         paused_for=row.pause_reason,
         out_of=out_of,
         wished_at=row.wished_at,
         wished_by=row.wished_by,
         missed=row.missed,
         phone=Phone(row.phone),
+        line=Line(row.state) if state in BUSY else Line.FREE,
         wrap_up_until=row.until_at if state is State.WRAP_UP else None,
         call_id=row.call_id,
         queue=row.queue,
     )
-    reason = row.pause_reason
-    if state is State.PAUSED and reason is None:
-        reason = "phone_gone"
     return Record(
         session=session,
         state=state,
-        reason=reason if state is State.PAUSED else None,
+        reason=row.reason,
         since=row.since,
         until_at=row.until_at,
         over_limit=row.over_limit,
@@ -188,6 +187,7 @@ async def save(connection: AsyncConnection, record: Record) -> bool:
     session = record.session
     values = {
         "state": record.state,
+        "reason": record.reason,
         "since": record.since,
         "phone": session.phone,
         "call_id": session.call_id,
@@ -322,16 +322,6 @@ async def last_talks(
         )
         for row in await connection.execute(wanted)
     }
-
-
-async def queue_of_waiting(connection: AsyncConnection, call_id: UUID) -> str | None:
-    """The queue a call waits in now, None where it waits in none."""
-    queue: str | None = await connection.scalar(
-        select(queue_visits.c.queue).where(
-            queue_visits.c.call_id == call_id, queue_visits.c.outcome.is_(None)
-        )
-    )
-    return queue
 
 
 async def limits(connection: AsyncConnection) -> dict[str, timedelta]:
