@@ -123,8 +123,10 @@ def wished(session: Session, wish: Wish) -> Session:
     """A wish is taken; one that is older than the last changes nothing."""
     if session.wished_at is not None and wish.at < session.wished_at:
         return session
-    # Any wish ends a wrap-up. One that comes after the talk that goes on now still comes.
-    session = replace(session, wished_at=wish.at, wished_by=wish.by, wrap_up_until=None)
+    session = replace(session, wished_at=wish.at, wished_by=wish.by)
+    if session.wrap_up_until is not None:
+        # Any wish ends a wrap-up; one that comes after the talk that goes on now still comes.
+        session = replace(session, wrap_up_until=min(session.wrap_up_until, wish.at))
     match wish.act:
         case Act.READY:
             return replace(session, logged_in=True, paused_for=None, missed=0)

@@ -141,7 +141,7 @@ async def record_for_update(connection: AsyncConnection, agent_id: str) -> Recor
     return (await records(connection, [agent_id]))[agent_id]
 
 
-async def save_wish(connection: AsyncConnection, record: Record, at: datetime) -> int:
+async def save_wish(connection: AsyncConnection, record: Record) -> int:
     """Keep what is wished for; the new version, or the first one of an agent without a row."""
     session = record.session
     wish = {
@@ -152,8 +152,8 @@ async def save_wish(connection: AsyncConnection, record: Record, at: datetime) -
         "wished_at": session.wished_at,
         "wished_by": session.wished_by,
     }
-    if record.state is State.WRAP_UP and session.wrap_up_until is None:
-        wish["until_at"] = at
+    if record.state is State.WRAP_UP:
+        wish["until_at"] = session.wrap_up_until
     version = await connection.scalar(
         upsert(agent_states)
         .values(agent_id=session.agent_id, state=record.state, since=record.since, **wish)
