@@ -51,6 +51,8 @@ EVERY: Final = timedelta(seconds=2)
 _SETTLES: Final = timedelta(milliseconds=20)
 #: More than so many agents at once are looked at in one list.
 _SINGLE_LOOKS: Final = 10
+#: Talks that began before are of no interest.
+_LONGEST_CALL: Final = timedelta(days=1)
 _CASE: Final = "case"
 _MEMBER_EVENTS: Final = (
     "QueueMemberAdded",
@@ -298,6 +300,7 @@ class AttendanceKeeper:
                         if record.state in model.BUSY
                         or self._phones.of(agent_id).line is not Line.FREE
                     ],
+                    self._clock() - _LONGEST_CALL,
                 ),
                 case_saved=await store.saved_cases(
                     connection,

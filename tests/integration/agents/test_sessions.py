@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
 
+from callcenter.access.model import Principal, Role
 from callcenter.access.tables import audit_records
 from callcenter.agents.seed import seed_agents
 from callcenter.agents.sessions import model, store
@@ -22,6 +24,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.news import outbox
 from callcenter.queues.seed import seed_queues
 from callcenter.testing.desk import Desk, ScriptedSwitch, open_desk
+from callcenter.testing.eventually import eventually
 from callcenter.testing.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.integration
@@ -95,17 +98,18 @@ async def test_a_pause_is_a_wish_until_the_node_saw_it_in_asterisk(
 async def test_the_reply_waits_for_the_node(database: Database, desk: Desk) -> None:
     await looked(database, "1001")
     patient = SessionService(database, clock, wait=timedelta(seconds=5))
-    async with open_desk(database, lambda guard, _: [router(patient, guard, clock)]) as other:
-        asked = asyncio.create_task(other.sven.put("/agents/1001/state", json={"state": "offline"}))
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            async with database.transaction() as connection:
-                record = (await store.records(connection, ["1001"]))["1001"]
-            if not record.session.logged_in:
-                break
-        await looked(database, "1001")
-        body = (await asked).json()
-    assert (body["state"], body["in_force"], body["queues"]) == ("offline", True, [])
+    sven = Principal(UUID(int=1), "sven", Role.SUPERVISOR)
+    asked = asyncio.create_task(patient.set_state("1001", "offline", by=sven))
+
+    async def wished() -> bool:
+        async with database.transaction() as connection:
+            return not (await store.records(connection, ["1001"]))["1001"].session.logged_in
+
+    await eventually(wished, "the wish is written")
+    assert not asked.done()
+    await looked(database, "1001")
+    record, _ = await asked
+    assert (record.state, record.in_force) == ("offline", True)
 
 
 async def test_a_wrong_state_is_refused_with_what_is_allowed(
@@ -171,7 +175,7 @@ async def test_one_queue_is_left_and_entered_again(desk: Desk) -> None:
         {"state": "paused"},
         {"state": "paused", "reason": "phone_gone"},
         {"state": "paused", "reason": "nosuch"},
-        {"state": "paused", "reason": "\ud800"},
+        {"state": "paused", "reason": "x\x00y"},
         {"state": "ready", "reason": "rest"},
         {"state": "asleep"},
         {"state": "paused", "reason": "rest", "reason_text": "a\x00b"},
@@ -182,6 +186,18 @@ async def test_one_queue_is_left_and_entered_again(desk: Desk) -> None:
 async def test_what_cannot_be_read_is_refused(desk: Desk, body: dict[str, Any]) -> None:
     reply = await desk.sven.put("/agents/1001/state", json=body)
     assert reply.status_code == 422, reply.text
+
+
+async def test_half_a_surrogate_pair_is_refused(desk: Desk) -> None:
+    for body in (
+        b'{"state": "paused", "reason": "\\ud800"}',
+        b'{"state": "ready", "queues": ["\\ud800"]}',
+        b'{"state": "ready", "reason_text": "\\ud800"}',
+    ):
+        reply = await desk.sven.put(
+            "/agents/1001/state", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert reply.status_code == 422, reply.text
 
 
 async def test_a_reason_of_supervisors_is_theirs_alone(desk: Desk) -> None:
@@ -212,9 +228,9 @@ async def test_the_board_lists_everybody_page_by_page(desk: Desk, database: Data
 async def test_activity_tells_the_states_over_time(desk: Desk, database: Database) -> None:
     began = clock()
     await looked(database, "1001")
-    clock.advance(timedelta(minutes=5))
+    clock.forward(timedelta(minutes=5))
     await looked(database, "1001", line=Line.TALKING)
-    clock.advance(timedelta(minutes=5))
+    clock.forward(timedelta(minutes=5))
     await looked(database, "1001")
     found: list[dict[str, Any]] = []
     params: dict[str, Any] = {"since": (began - timedelta(hours=1)).isoformat(), "limit": 2}
