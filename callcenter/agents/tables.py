@@ -66,6 +66,7 @@ agent_states = Table(
     Column("queue", Text),
     Column("until_at", Moment),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
     Column("missed", Integer, nullable=False, server_default="0"),
     Column("wished_at", Moment),
     Column("wished_by", Text),

@@ -36,7 +36,7 @@ from callcenter.asterisk.desk_phones import DeskPhones
 from callcenter.asterisk.dialplan import Global
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.members import SeenMember
-from callcenter.calls.facts import AgentAnswered, AgentDidNotAnswer, AgentRang, AgentTalkEnded, Fact
+from callcenter.calls.facts import AgentAnswered, AgentRang, AgentTalkEnded, Fact
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.news import announce, listen
@@ -52,6 +52,8 @@ EVERY: Final = timedelta(seconds=2)
 _SETTLES: Final = timedelta(milliseconds=20)
 #: More than so many agents at once are looked at in one list.
 _SINGLE_LOOKS: Final = 10
+#: Talks that began before are of no interest.
+_LONGEST_CALL: Final = timedelta(days=1)
 _CASE: Final = "case"
 _MEMBER_EVENTS: Final = (
     "QueueMemberAdded",
@@ -99,6 +101,7 @@ class AttendanceKeeper:
         self._wake = asyncio.Event()
         self._dirty: set[str] = set()
         self._all_due = True
+        self._missed: list[tuple[str, datetime]] = []
         self._calls: dict[str, UUID] = {}
         self._wrap_ups: dict[str, datetime] = {}
         self._confirmed: dict[str, frozenset[Membership]] = {}
@@ -110,6 +113,7 @@ class AttendanceKeeper:
         bus.on("DeviceStateChange", lambda event: self._touch(phones.on_device(event)))
         for name in ("AgentCalled", "AgentConnect"):
             bus.on(name, lambda event: self._touch(phones.on_queue_call(event)))
+        bus.on("AgentRingNoAnswer", self._on_no_answer)
         for name in ("Hold", "Unhold"):
             bus.on(name, lambda event: self._touch(phones.on_hold(event)))
         for name in _MEMBER_EVENTS:
@@ -123,6 +127,14 @@ class AttendanceKeeper:
         if agent_id is not None:
             self._dirty.add(agent_id)
             self._wake.set()
+
+    def _on_no_answer(self, event: AmiMessage) -> None:
+        """The journal tells the same, but only with the record that comes next: when the phone
+        rings again."""
+        agent_id = members.agent_of(event.get("Interface") or "")
+        if is_agent_id(agent_id):
+            self._missed.append((agent_id, self._clock()))
+            self._touch(agent_id)
 
     def _on_member(self, event: AmiMessage) -> None:
         agent_id = members.agent_of(event.get("Interface") or "")
@@ -164,15 +176,6 @@ class AttendanceKeeper:
                 case AgentAnswered():
                     self._calls[fact.agent] = fact.call_id
                     await take_wish(connection, fact.agent, model.answered, fact.at)
-                case AgentDidNotAnswer():
-                    # A colleague's call is nobody's duty.
-                    if await store.queue_of_waiting(connection, fact.call_id) is not None:
-                        await take_wish(
-                            connection,
-                            fact.agent,
-                            partial(model.did_not_answer, at=fact.at),
-                            fact.at,
-                        )
                 case AgentTalkEnded():
                     pass
                 case _:
@@ -232,10 +235,10 @@ class AttendanceKeeper:
 
     async def _pass(self, agent_ids: Collection[str] | None) -> list[str]:
         async with self._lock:
-            await self._take_codes()
+            await self._take_word()
             looked = await self._look(agent_ids)
             # A code's word comes before what it did to the members.
-            await self._take_codes()
+            await self._take_word()
             rows = await self._read(agent_ids)
             now = self._clock()
             sessions = {
@@ -256,8 +259,8 @@ class AttendanceKeeper:
                 await self._forget(self._confirmed.keys() - sessions.keys(), now)
             return said
 
-    async def _take_codes(self) -> None:
-        """Keep what was wished for by phone; Asterisk's note of it goes once it is kept."""
+    async def _take_word(self) -> None:
+        """Keep what was wished for by phone, and calls that rang unanswered."""
         for agent_id, wish in await self._codes.taken():
             async with self._database.transaction() as connection:
                 await take_wish(
@@ -267,6 +270,11 @@ class AttendanceKeeper:
                     wish.at,
                 )
             await self._codes.is_kept(agent_id, wish)
+        while self._missed:
+            agent_id, at = self._missed[0]
+            async with self._database.transaction() as connection:
+                await take_wish(connection, agent_id, partial(model.did_not_answer, at=at), at)
+            self._missed.pop(0)
 
     async def _look(self, agent_ids: Collection[str] | None) -> _Looked:
         ask = self._ami.list_action
@@ -307,6 +315,7 @@ class AttendanceKeeper:
                         if record.state in model.BUSY
                         or self._phones.of(agent_id).line is not Line.FREE
                     ],
+                    self._clock() - _LONGEST_CALL,
                 ),
                 case_saved=await store.saved_cases(
                     connection,
@@ -409,7 +418,7 @@ class AttendanceKeeper:
 
 def _attendance(session: Session) -> Attendance:
     return Attendance(
-        logged_in=session.logged_in,
+        logged_in=session.active and session.logged_in,
         out_of=session.out_of,
         paused_for=model.pause_of(session),
     )

@@ -97,7 +97,9 @@ class DeskPhones:
             phone.line = Line.FREE
 
     def take_devices(self, events: Iterable[AmiMessage]) -> None:
-        """DeviceStateList."""
+        """DeviceStateList; a phone that is not in it never was there in this life of Asterisk."""
+        for phone in self._phones.values():
+            phone.device = "UNKNOWN"
         for event in events:
             match = _DEVICE.fullmatch(event.get("Device") or "")
             if match is not None:

@@ -16,6 +16,10 @@ from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
 from callcenter.agents.service import AgentService
+from callcenter.agents.sessions.api import reasons_router
+from callcenter.agents.sessions.api import router as agent_states_router
+from callcenter.agents.sessions.reasons import PauseReasonService
+from callcenter.agents.sessions.service import SessionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
@@ -113,6 +117,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
         teams_router(TeamService(database), guard),
+        agent_states_router(SessionService(database, clock), guard, clock),
+        reasons_router(PauseReasonService(database, switch), guard),
     ):
         api.include_router(room)
     app = FastAPI(

@@ -4,6 +4,7 @@
      "journal":  {"lag_seconds": n, "lag_bytes": n, "rejects": n},
      "agi":      {"answering": n, "of": n},
      "queues":   {"stuck": n, "stuck_now": [text, …]},
+     "agents":   {"drift_repaired": n, "problems": [text]},
      "asterisk": {"version": text, "started_at": time},
      "trunk":    {"contact": text, "registration": text}}
 

@@ -35,10 +35,12 @@ INSERT INTO pause_reasons (name, title_zh, title_en, productive, limit_seconds, 
   ('phone_gone', '话机离线',   'Phone is gone',         false, 300,  NULL, 'system'),
   ('wrap_up',    '话后处理',   'Wrap-up',               true,  NULL, NULL, 'system')
 -- ----
+-- `reason`: of the pause that is true now; `pause_reason` is the one that is wished for.
 -- `missed`: calls in a row that rang unanswered. `wished_at`: when the newest wish was made, by whom:
 -- an older one that comes late changes nothing. `version` counts wishes, `in_force_version` is the
 -- last one Asterisk was seen to follow.
 ALTER TABLE agent_states
+  ADD COLUMN reason text CONSTRAINT ck_agent_states_reason CHECK (state = 'paused' OR reason IS NULL),
   ADD COLUMN missed integer NOT NULL DEFAULT 0 CONSTRAINT ck_agent_states_missed CHECK (missed >= 0),
   ADD COLUMN wished_at timestamptz,
   ADD COLUMN wished_by text,

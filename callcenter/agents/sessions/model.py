@@ -94,6 +94,7 @@ class Session:
     """
 
     agent_id: str
+    active: bool = True
     logged_in: bool = True
     paused_for: str | None = None
     out_of: frozenset[str] = field(default_factory=frozenset)
@@ -114,7 +115,7 @@ class WrongState(Conflict):
     slug = "wrong-state"
 
     def __init__(self, why: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"{why} Allowed now: {', '.join(allowed) or 'nothing'}.")
+        super().__init__(f"{why} Allowed now: {', '.join(allowed)}.")
         self.allowed = allowed
 
 
@@ -122,8 +123,10 @@ def wished(session: Session, wish: Wish) -> Session:
     """A wish is taken; one that is older than the last changes nothing."""
     if session.wished_at is not None and wish.at < session.wished_at:
         return session
-    # Any wish ends a wrap-up. One that comes after the talk that goes on now still comes.
-    session = replace(session, wished_at=wish.at, wished_by=wish.by, wrap_up_until=None)
+    session = replace(session, wished_at=wish.at, wished_by=wish.by)
+    if session.wrap_up_until is not None:
+        # Any wish ends a wrap-up; one that comes after the talk that goes on now still comes.
+        session = replace(session, wrap_up_until=min(session.wrap_up_until, wish.at))
     match wish.act:
         case Act.READY:
             return replace(session, logged_in=True, paused_for=None, missed=0)
@@ -210,7 +213,7 @@ def state_of(session: Session) -> tuple[State, str | None]:
     """What everybody sees, and the reason of a pause."""
     if session.line is not Line.FREE:
         return State(session.line.value), None
-    if not session.logged_in:
+    if not session.active or not session.logged_in:
         return State.OFFLINE, None
     if session.wrap_up_until is not None:
         return State.WRAP_UP, None
@@ -235,11 +238,14 @@ def pause_of(session: Session) -> str | None:
 
 
 def allowed(session: Session) -> tuple[str, ...]:
-    """Acts that make sense now, in the words of the API."""
+    """Acts that make sense now, in the words of the API.
+
+    `ready` without a phone is one: it says that calls are wanted, and the state says the truth.
+    """
     state, _ = state_of(session)
     pending = session.paused_for is not None or not session.logged_in
     acts = []
-    if session.phone is Phone.THERE and (state not in BUSY or pending):
+    if state not in BUSY or pending:
         acts.append(Act.READY)
     acts.append(Act.PAUSE)
     acts.append(Act.LOG_OUT)
@@ -254,9 +260,7 @@ def refuse_wrong(session: Session, act: str) -> None:
     if act in may:
         return
     state, _ = state_of(session)
-    if act == Act.READY and session.phone is not Phone.THERE:
-        why = f"The phone of agent {session.agent_id} is not registered."
-    elif act == Act.DONE:
+    if act == Act.DONE:
         why = f"Agent {session.agent_id} is {state}, not in a wrap-up."
     elif act == Act.READY:
         why = f"Agent {session.agent_id} is {state} and has no pause to end."
@@ -344,8 +348,6 @@ class Seen:
 def now(record: Record, seen: Seen, at: datetime, wrap_ups: Mapping[str, timedelta]) -> Session:
     """The session as it is at `at`. `wrap_ups`: the limit of each queue that has a wrap-up."""
     session, was_busy = record.session, record.state in BUSY
-    if was_busy:
-        session = replace(session, line=Line(record.state.value))
     is_busy = seen.line is not Line.FREE
     if is_busy:
         session = replace(session, call_id=seen.call_id, queue=seen.queue)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.tables import pause_reasons
-from callcenter.platform.errors import Conflict, InvalidField, NotFound
+from callcenter.agents.tables import agent_states, pause_reasons
+from callcenter.platform.db import Database
+from callcenter.platform.errors import Conflict, InvalidField, NotFound, Stale
 from callcenter.platform.text import plain_text
+from callcenter.switch.model import SwitchOutcome, SwitchRequests
 
 #: Of a reason's name.
 NAME: Final = "[a-z][a-z0-9_]{0,39}"
@@ -102,3 +106,112 @@ async def pause_codes(connection: AsyncConnection) -> Sequence[tuple[str, str]]:
         .order_by(pause_reasons.c.digit)
     )
     return [(row.digit, row.name) for row in rows]
+
+
+#: What the switch is asked to load: the codes behind *47.
+SUBJECT: Final = "pause_reasons"
+#: How long a reply waits for the node.
+WAIT: Final = timedelta(seconds=5)
+
+
+class PauseReasonService:
+    """Keeping reasons. A code on the phone is in force when the node says so."""
+
+    def __init__(
+        self, database: Database, switch: SwitchRequests, *, wait: timedelta = WAIT
+    ) -> None:
+        self._database = database
+        self._switch = switch
+        self._wait = wait
+
+    async def list(self, *, after: str = "", limit: int = 50) -> Sequence[PauseReason]:
+        """By name, those behind `after`."""
+        wanted = (
+            select(pause_reasons)
+            .where(pause_reasons.c.name > after)
+            .order_by(pause_reasons.c.name)
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            return [_reason(row) for row in (await connection.execute(wanted)).mappings()]
+
+    async def get(self, name: str) -> PauseReason:
+        """Raises `NoSuchReason`."""
+        async with self._database.transaction() as connection:
+            return await _found(connection, name)
+
+    async def add(self, reason: PauseReason) -> tuple[PauseReason, SwitchOutcome]:
+        """Raises `InvalidField`, `ReasonExists`."""
+        if checked(reason).chosen_by is ChosenBy.SYSTEM:
+            raise InvalidField("chosen_by", "agent or supervisor")
+        async with self._database.transaction() as connection:
+            made = await connection.scalar(
+                upsert(pause_reasons)
+                .values(**asdict(reason))
+                .on_conflict_do_nothing()
+                .returning(pause_reasons.c.name)
+            )
+            if made is None:
+                raise ReasonExists
+            change_id = await self._switch.request(connection, SUBJECT)
+        return reason, await self._switch.wait(change_id, self._wait)
+
+    async def change(
+        self, reason: PauseReason, *, expected: int | None
+    ) -> tuple[PauseReason, SwitchOutcome]:
+        """All but who may give it.
+
+        Raises `InvalidField`, `NoSuchReason`, `Stale`, `ReasonExists`.
+        """
+        async with self._database.transaction() as connection:
+            before = await _found(connection, reason.name, for_update=True)
+            if expected is not None and before.version != expected:
+                raise Stale
+            reason = checked(
+                replace(reason, chosen_by=before.chosen_by, version=before.version + 1)
+            )
+            if reason.digit is not None:
+                taken = await connection.scalar(
+                    select(pause_reasons.c.name).where(
+                        pause_reasons.c.digit == reason.digit, pause_reasons.c.name != reason.name
+                    )
+                )
+                if taken is not None:
+                    raise ReasonExists(f"The digit {reason.digit} gives the reason {taken}.")
+            await connection.execute(
+                update(pause_reasons)
+                .where(pause_reasons.c.name == reason.name)
+                .values(**asdict(reason))
+            )
+            change_id = await self._switch.request(connection, SUBJECT)
+        return reason, await self._switch.wait(change_id, self._wait)
+
+    async def remove(self, name: str) -> SwitchOutcome:
+        """States of the past keep the name. Raises `NoSuchReason`, `ReasonIsNeeded`."""
+        async with self._database.transaction() as connection:
+            reason = await _found(connection, name, for_update=True)
+            if reason.chosen_by is ChosenBy.SYSTEM or await connection.scalar(
+                select(agent_states.c.agent_id).where(agent_states.c.pause_reason == name).limit(1)
+            ):
+                raise ReasonIsNeeded
+            await connection.execute(delete(pause_reasons).where(pause_reasons.c.name == name))
+            change_id = await self._switch.request(connection, SUBJECT)
+        return await self._switch.wait(change_id, self._wait)
+
+
+async def _found(
+    connection: AsyncConnection, name: str, *, for_update: bool = False
+) -> PauseReason:
+    if _NAME.fullmatch(name) is None:
+        raise NoSuchReason
+    wanted = select(pause_reasons).where(pause_reasons.c.name == name)
+    if for_update:
+        wanted = wanted.with_for_update()
+    row = (await connection.execute(wanted)).mappings().first()
+    if row is None:
+        raise NoSuchReason
+    return _reason(row)
+
+
+def _reason(row: RowMapping) -> PauseReason:
+    return PauseReason(**{**row, "chosen_by": ChosenBy(row["chosen_by"])})

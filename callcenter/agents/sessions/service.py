@@ -49,7 +49,7 @@ async def take_wish(
     if session == record.session:
         return None
     await announce(connection, TOPIC_WISH, agent_id)
-    return await store.save_wish(connection, replace(record, session=session), at)
+    return await store.save_wish(connection, replace(record, session=session))
 
 
 class SessionService:
@@ -164,8 +164,8 @@ class SessionService:
             return await store.spans(
                 connection,
                 agent_id,
-                began_before=until,
-                ended_after=since,
+                until=until,
+                since=since,
                 after=after,
                 limit=limit,
             )
@@ -192,12 +192,12 @@ class SessionService:
     async def _wish(self, connection: AsyncConnection, record: Record, wish: Wish) -> int:
         session = model.wished(record.session, wish)
         await announce(connection, TOPIC_WISH, session.agent_id)
-        return await store.save_wish(connection, replace(record, session=session), wish.at)
+        return await store.save_wish(connection, replace(record, session=session))
 
     async def _touch(self, connection: AsyncConnection, record: Record) -> int:
         """A new version without another wish: the queues changed."""
         await announce(connection, TOPIC_WISH, record.session.agent_id)
-        return await store.save_wish(connection, record, self._clock())
+        return await store.save_wish(connection, record)
 
     async def _audit(
         self,

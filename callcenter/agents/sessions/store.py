@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, insert, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.sessions.model import Phone, Record, Session, State
+from callcenter.agents.sessions.model import BUSY, Line, Phone, Record, Session, State
 from callcenter.agents.tables import (
     agent_activity,
     agent_queue_logouts,
@@ -58,31 +59,30 @@ def _query() -> Select[Any]:
 def _record(row: Row[Any], out_of: frozenset[str]) -> Record:
     if row.state is None:
         return Record(
-            session=Session(agent_id=row.id, logged_in=row.active, out_of=out_of),
+            session=Session(agent_id=row.id, active=row.active, out_of=out_of),
             since=row.created_at,
             is_kept=False,
         )
     state = State(row.state)
     session = Session(
         agent_id=row.id,
-        logged_in=row.logged_in and row.active,
+        active=row.active,
+        logged_in=row.logged_in,
         paused_for=row.pause_reason,
         out_of=out_of,
         wished_at=row.wished_at,
         wished_by=row.wished_by,
         missed=row.missed,
         phone=Phone(row.phone),
+        line=Line(row.state) if state in BUSY else Line.FREE,
         wrap_up_until=row.until_at if state is State.WRAP_UP else None,
         call_id=row.call_id,
         queue=row.queue,
     )
-    reason = row.pause_reason
-    if state is State.PAUSED and reason is None:
-        reason = "phone_gone"
     return Record(
         session=session,
         state=state,
-        reason=reason if state is State.PAUSED else None,
+        reason=row.reason,
         since=row.since,
         until_at=row.until_at,
         over_limit=row.over_limit,
@@ -142,7 +142,7 @@ async def record_for_update(connection: AsyncConnection, agent_id: str) -> Recor
     return (await records(connection, [agent_id]))[agent_id]
 
 
-async def save_wish(connection: AsyncConnection, record: Record, at: datetime) -> int:
+async def save_wish(connection: AsyncConnection, record: Record) -> int:
     """Keep what is wished for; the new version, or the first one of an agent without a row."""
     session = record.session
     wish = {
@@ -153,8 +153,8 @@ async def save_wish(connection: AsyncConnection, record: Record, at: datetime) -
         "wished_at": session.wished_at,
         "wished_by": session.wished_by,
     }
-    if record.state is State.WRAP_UP and session.wrap_up_until is None:
-        wish["until_at"] = at
+    if record.state is State.WRAP_UP:
+        wish["until_at"] = session.wrap_up_until
     version = await connection.scalar(
         upsert(agent_states)
         .values(agent_id=session.agent_id, state=record.state, since=record.since, **wish)
@@ -188,6 +188,7 @@ async def save(connection: AsyncConnection, record: Record) -> bool:
     session = record.session
     values = {
         "state": record.state,
+        "reason": record.reason,
         "since": record.since,
         "phone": session.phone,
         "call_id": session.call_id,
@@ -268,18 +269,18 @@ async def spans(
     connection: AsyncConnection,
     agent_id: str,
     *,
-    began_before: datetime,
-    ended_after: datetime,
+    until: datetime,
+    since: datetime,
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> Sequence[Span]:
-    """Oldest first: what overlaps the time from `ended_after` to `began_before`."""
+    """Oldest first: what overlaps the time from `since` to `until`."""
     wanted = (
         select(agent_activity)
         .where(
             agent_activity.c.agent_id == agent_id,
-            agent_activity.c.began_at < began_before,
-            or_(agent_activity.c.ended_at.is_(None), agent_activity.c.ended_at > ended_after),
+            agent_activity.c.began_at <= until,
+            or_(agent_activity.c.ended_at.is_(None), agent_activity.c.ended_at > since),
         )
         .order_by(agent_activity.c.began_at, agent_activity.c.activity_id)
         .limit(limit)
@@ -292,9 +293,11 @@ async def spans(
 
 
 async def last_talks(
-    connection: AsyncConnection, agent_ids: Collection[str]
+    connection: AsyncConnection, agent_ids: Collection[str], since: datetime
 ) -> dict[str, LastTalk]:
-    """By agent's id."""
+    """By agent's id; of those that began after `since`."""
+    if not agent_ids:
+        return {}
     wanted = (
         select(
             agent_talks.c.agent,
@@ -312,8 +315,8 @@ async def last_talks(
                 ),
             )
         )
-        .where(agent_talks.c.agent.in_(agent_ids))
-        .distinct(agent_talks.c.agent)
+        .where(agent_talks.c.agent.in_(agent_ids), agent_talks.c.began_at >= since)
+        .ext(distinct_on(agent_talks.c.agent))
         .order_by(agent_talks.c.agent, agent_talks.c.began_at.desc())
     )
     return {
@@ -322,16 +325,6 @@ async def last_talks(
         )
         for row in await connection.execute(wanted)
     }
-
-
-async def queue_of_waiting(connection: AsyncConnection, call_id: UUID) -> str | None:
-    """The queue a call waits in now, None where it waits in none."""
-    queue: str | None = await connection.scalar(
-        select(queue_visits.c.queue).where(
-            queue_visits.c.call_id == call_id, queue_visits.c.outcome.is_(None)
-        )
-    )
-    return queue
 
 
 async def limits(connection: AsyncConnection) -> dict[str, timedelta]:
