@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from datetime import timedelta
 from pathlib import Path
@@ -57,9 +58,11 @@ def pitch(sound: np.ndarray) -> float:
 async def registered(scene: Scene, transport: str) -> None:
     async def there() -> bool:
         said = await scene.hotline.console("database show registrar/contact")
-        contacts = [line.lower() for line in said.splitlines() if f'"endpoint":"{AGENT}"' in line]
-        way = "" if transport == "udp" else f";transport={transport}"
-        return [f':{way}"' in contact or way in contact for contact in contacts] == [True]
+        [line] = [
+            line for line in said.splitlines() if line.startswith(f"/registrar/contact/{AGENT}")
+        ]
+        uri = json.loads(line.partition(" : ")[2])["uri"].lower()
+        return uri.partition(";transport=")[2] == transport.replace("udp", "")
 
     await eventually(there, "the phone is registered", within=timedelta(seconds=15))
 
@@ -92,7 +95,7 @@ async def test_baresip_registers_and_both_hear_each_other(
         except BaseException:
             print(baresip.log)
             raise
-        print(baresip.log)
+        Path(f"/tmp/phones/baresip-{transport}.log").write_text(baresip.log)
         assert result.ok, str(result)
         call = await scene.call(disposition="answered", agent=AGENT)
         sound = await scene.sound_of(await scene.recording_of(call))
@@ -106,7 +109,9 @@ async def test_a_browser_registers_and_both_hear_each_other(
     scene: Scene, programs: SoftphonePrograms, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
     told, secret = await new_agent(scene, "webrtc")
-    async with BrowserPhone(programs, told, secret, certificate[0], tone(tmp_path, 48000)) as browser:
+    async with BrowserPhone(
+        programs, told, secret, certificate[0], tone(tmp_path, 48000)
+    ) as browser:
         try:
             await eventually(
                 lambda: bool(browser.reports("registered")),
