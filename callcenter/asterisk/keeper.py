@@ -15,8 +15,13 @@ from typing import Final
 
 from callcenter.asterisk.ami.client import AmiClient, LinkState
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.config.inforce import Snapshot, not_in_force
-from callcenter.asterisk.config.model import SwitchConfig
+from callcenter.asterisk.config.inforce import (
+    Snapshot,
+    changed_phones,
+    not_in_force,
+    phone_differences,
+)
+from callcenter.asterisk.config.model import AgentConfig, SwitchConfig
 from callcenter.asterisk.config.wanted import read_wanted
 from callcenter.asterisk.config.write import (
     conf_tree,
@@ -154,21 +159,23 @@ class SwitchKeeper:
         What is wrong; empty: the wanted one is in force.
         """
         problems: list[str] = ["not looked yet"]
+        fresh: Sequence[AgentConfig] = ()
         if self._loaded is not None:
+            fresh = changed_phones(self._loaded.config, wanted.config)
             fewer = modules_of(self._loaded.tree, wanted.tree, MODULES)
             problems = await self._reload(fewer)
-            problems = problems or await self._until_in_force(wanted.config, _SEEN_WITHIN / 2)
+            problems = problems or await self._until_seen(wanted.config, fresh)
         if problems:
             # Not known, or not what it was taken for: everything anew.
             problems = await self._reload(MODULES) if is_new else []
-            problems = problems or await self._until_in_force(wanted.config, _SEEN_WITHIN / 2)
+            problems = problems or await self._until_seen(wanted.config, fresh)
         if not problems:
             self._seen = self._loaded = wanted
             self._refused = ("", 0.0)
             return []
-        until = asyncio.get_running_loop().time() + _TRY_AGAIN_SECONDS
-        self._refused = (tree_key(wanted.tree), until)
         if self._seen is not None and self._seen.tree != wanted.tree:
+            until = asyncio.get_running_loop().time() + _TRY_AGAIN_SECONDS
+            self._refused = (tree_key(wanted.tree), until)
             problems.insert(0, await self._go_back(self._seen, wanted))
         return problems
 
@@ -193,6 +200,24 @@ class SwitchKeeper:
                 await self._ami.action("Reload", {"Module": module})
             except ActionRefused as exc:
                 problems.append(f"{module} was not reloaded: {exc.reason}")
+        return problems
+
+    async def _until_seen(self, config: SwitchConfig, fresh: Sequence[AgentConfig]) -> list[str]:
+        """What is not as wanted after half the time there is; `fresh` are looked at one by one."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _SEEN_WITHIN.total_seconds() / 2
+        problems = await self._until_in_force(config, _SEEN_WITHIN / 2)
+        while not problems:
+            details = {
+                agent.agent_id: _events(
+                    await self._ami.list_action("PJSIPShowEndpoint", {"Endpoint": agent.agent_id})
+                )
+                for agent in fresh
+            }
+            wrong = [str(difference) for difference in phone_differences(fresh, details)]
+            if not wrong or loop.time() > deadline:
+                return wrong
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
         return problems
 
     async def _until_in_force(self, config: SwitchConfig, within: timedelta) -> list[str]:
