@@ -1,4 +1,4 @@
-"""An instance of this scenario's own, whose trunk can be called: the citizens' phones are SIPp's."""
+"""An instance of this folder's own, whose trunk can be called: SIPp has the citizens' phones."""
 
 from __future__ import annotations
 

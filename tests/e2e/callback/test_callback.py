@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 import pytest
 
+from callcenter.asterisk.ami.client import AmiClient
+from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.callback import AmiCallbackLines
+from callcenter.asterisk.config.secrets import secret
+from callcenter.asterisk.config.wanted import AMI_SECRET
+from callcenter.bootstrap.callbacks import (
+    CallbackCases,
+    ScheduledLines,
+    callback_policy,
+    callback_rule,
+)
+from callcenter.bootstrap.node import AMI_USER
+from callcenter.cases.service import CaseService
+from callcenter.platform.clock import Clock, system_clock
+from callcenter.platform.db import Database
+from callcenter.platform.postgres import database_url
+from callcenter.platform.settings import load_settings
+from callcenter.queues.callbacks.dialler import CallbackDialler
+from callcenter.queues.callbacks.duty import CallbackDuty
 from callcenter.testing import faults
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset
+from callcenter.testing.instance import Instance
 from callcenter.testing.sipp_party import SippParty
 from tests.e2e.callback.conftest import CITIZENS, PHONES_PORT
 
@@ -23,10 +47,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 FIRST, SECOND, THIRD = "13800138001", "13800138002", "13800138003"
 
 
-def phone(scene: Scene, folder: Path, scenario: str, seconds: float = 6) -> SippParty:
-    """The phone of whoever is called back."""
+def phone(scene: Scene, folder: Path, scenario: str, calls: int | None = 1) -> SippParty:
+    """The phone of whoever is called back; it hangs up after a while."""
     return scene.hotline.party(
-        folder / scenario, CITIZENS, port=PHONES_PORT, pause=timedelta(seconds=seconds)
+        folder / scenario, CITIZENS, port=PHONES_PORT, pause=timedelta(seconds=6), calls=calls
     )
 
 
@@ -87,7 +111,7 @@ async def end_call(scene: Scene, number: str) -> dict[str, Any]:
         assert found["ended_at"], found["state"]
         return found
 
-    over: dict[str, Any] = await eventually(ended, "the call is over")
+    over: dict[str, Any] = await eventually(ended, "the call is over", within=timedelta(seconds=20))
     return over
 
 
@@ -219,3 +243,131 @@ async def test_a_missed_call_is_a_duty_until_the_citizen_is_answered(scene: Scen
             closed = await callback_to(scene, THIRD, state="done", outcome="called_again")
             again = await end_call(scene, THIRD)
     assert again["call_id"] in closed["further_calls"]
+
+
+class Cut:
+    """A way to Asterisk's manager that breaks right behind the first Originate: it arrives, and
+    nothing is heard of it."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self.originates = 0
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        far, out = await asyncio.open_connection("127.0.0.1", self._to)
+        async with asyncio.TaskGroup() as group:
+            answers = group.create_task(self._copy(far, back))
+            while data := await near.read(65536):
+                cut = b"Originate" in data
+                self.originates += cut
+                if cut:
+                    # Nothing comes back any more; what was asked has arrived all the same.
+                    answers.cancel()
+                out.write(data)
+                await out.drain()
+                if cut:
+                    break
+            answers.cancel()
+        out.close()
+        back.close()
+
+    @staticmethod
+    async def _copy(far: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        while data := await far.read(65536):
+            back.write(data)
+            await back.drain()
+
+
+@asynccontextmanager
+async def first_life(hotline: Instance, link: Cut, clock: Clock) -> AsyncIterator[CallbackDialler]:
+    """The dialler of the node as it was before: its own process, over that link."""
+    settings = load_settings(
+        home=hotline.home,
+        trunk_host=hotline.extra["TRUNK_HOST"],
+        callback_hours=hotline.extra["CALLBACK_HOURS"],
+    )
+    database = Database(database_url(settings), name="first-life", pool_size=2)
+    ami = AmiClient(
+        AmiSettings(
+            host="127.0.0.1",
+            port=link.port,
+            username=AMI_USER,
+            secret=secret(settings.secrets_directory, AMI_SECRET),
+            wanted=frozenset(),
+        ),
+        clock=system_clock,
+        uniform=lambda low, _high: low,
+    )
+    policy, rule = callback_policy(settings), callback_rule(settings)
+    await ami.start()
+    try:
+        await ami.wait_ready(timedelta(seconds=10))
+        yield CallbackDialler(
+            database,
+            AmiCallbackLines(ami),
+            CallbackDuty(CallbackCases(CaseService(database, clock)), policy, rule),
+            ScheduledLines(),
+            node=settings.node,
+            policy=policy,
+            rule=rule,
+            clock=clock,
+            journal_is_read=lambda: False,
+        )
+    finally:
+        await ami.close()
+        await database.close()
+
+
+async def test_a_link_cut_behind_the_order_and_a_killed_node_dial_nobody_twice(
+    scene: Scene, folder: Path
+) -> None:
+    hotline, key = scene.hotline, uuid4()
+    # Due in an hour by the instance's clock; now by the clock of the node's first life.
+    await faults.rows(
+        hotline,
+        "INSERT INTO callbacks (callback_id, queue, number, language, wanted_at, next_try_at)"
+        " VALUES ($1, 'general', $2, 'zh', now(), now() + interval '1 hour')",
+        key,
+        f"+86{SECOND}",
+    )
+    async with (
+        scene.agent("1001"),
+        caller(scene, "13800138000"),
+        phone(scene, folder, "citizen_is_called.xml", calls=None) as rung,
+    ):
+        await talks(scene, "13800138000")
+        async with (
+            Cut(hotline.ami_port) as link,
+            first_life(hotline, link, lambda: system_clock() + timedelta(hours=1)) as dialler,
+        ):
+            assert await dialler.step() == 1
+            await waits(scene, 1)
+            # It has its link again, and a database that says: asked for.
+            for _ in range(3):
+                assert await dialler.step() == 0
+            assert link.originates == 1
+        node = hotline.pid("node")
+        faults.kill(node)
+        await faults.replaced(hotline, "node", node)
+        await waits(scene, 1)
+        await end_call(scene, "13800138000")
+
+        async def reached() -> dict[str, Any]:
+            found: dict[str, Any] = await hotline.get(f"/callbacks/{key}")
+            assert found["outcome"] == "reached", found
+            return found
+
+        done = await eventually(reached, "reached", within=timedelta(seconds=25))
+        assert [one["outcome"] for one in done["tries"]] == ["reached"]
+        assert len(invites(rung)) == 1
