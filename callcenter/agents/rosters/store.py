@@ -8,17 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import column, delete, func, insert, select, table, tuple_, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.rosters.model import Able, CoverRule, DayHours, Shift, ShiftsOverlap
 from callcenter.agents.rosters.tables import cover_rules, shifts
-from callcenter.agents.tables import agent_states, agents
+from callcenter.agents.tables import agent_skills, agent_states, agents
 from callcenter.queues.tables import queue_members
-
-_agent_skills = table("agent_skills", column("agent_id"), column("kind"), column("name"))
 
 
 def _shift(row: RowMapping) -> Shift:
@@ -115,7 +113,7 @@ async def able_agents(connection: AsyncConnection) -> list[Able]:
         queues.setdefault(agent_id, set()).add(queue)
     known: dict[tuple[str, str], set[str]] = {}
     skilled = await connection.execute(
-        select(_agent_skills.c.agent_id, _agent_skills.c.kind, _agent_skills.c.name)
+        select(agent_skills.c.agent_id, agent_skills.c.kind, agent_skills.c.name)
     )
     for agent_id, kind, name in skilled:
         known.setdefault((agent_id, kind), set()).add(name)
