@@ -33,6 +33,7 @@ class Context(StrEnum):
     TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    EXPERT = "cc-expert"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -74,6 +75,9 @@ class Variable(StrEnum):
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
     NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
+    EXPERT = "CC_EXPERT"  #: the extension of an expert group, without its asterisk
+    EXPERTS = "CC_EXPERTS"  #: whose phones ring, joined by -; none: nobody is there
+    EXPERT_SECONDS = "CC_EXPERT_SECONDS"  #: how long they ring
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
@@ -101,6 +105,7 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    EXPERT = "expert"  #: args: extension of the group, agent who calls (or empty)
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -150,6 +155,7 @@ class DialplanPrompt(StrEnum):
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
     ALL_BUSY = "all_busy"
+    EXPERT_CALLS_BACK = "expert_calls_back"
     OFFICE_CLOSED = "office_closed"
     INVALID = "invalid"
     MESSAGE_MENU = "message_menu"
@@ -221,6 +227,8 @@ class JournalEvent(StrEnum):
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
     FAX = "CC_FAX"
+    #: expert=<digits of the extension>: no expert took the citizen, who is owed a call
+    EXPERT = "CC_EXPERT"
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up

@@ -219,6 +219,14 @@ class HandingOn(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertsMissed(CallEvent):
+    """CC_EXPERT: no expert took the citizen; `extension` is the group's, without its asterisk."""
+
+    kind: ClassVar[str] = "experts_missed"
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaxBegan(CallEvent):
     """CC_FAX_BEGIN: SendFAX or ReceiveFAX is next. `fax` is a UUID as text; `way`: call (to the
     caller in this call), number (by a call of ours), in (it comes in)."""
@@ -284,6 +292,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueEntered,
         QueueLeft,
         HandingOn,
+        ExpertsMissed,
         RecordingBegan,
         MessageBegan,
         FaxBegan,

@@ -287,8 +287,11 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
     # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.EXPERT, experts),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text

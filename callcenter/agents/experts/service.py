@@ -212,6 +212,33 @@ class ExpertService:
         return done
 
 
+async def owe_by_extension(
+    connection: AsyncConnection,
+    extension: str,
+    call_id: UUID,
+    *,
+    at: datetime,
+    ids: Ids = random_ids,
+) -> None:
+    """The group behind `*<extension>` owes the citizen of this call an answer; within the
+    transaction of the journal's record. A group that is gone meanwhile owes nothing."""
+    group = await store.group_of(connection, extension=f"*{extension}")
+    if group is None:
+        return
+    task = Task(
+        task_id=ids(),
+        group_name=group.name,
+        call_id=call_id,
+        case_number=await store.case_of_call(connection, call_id),
+        question="",
+        made_at=at,
+        made_by="system:node",
+        due_at=at + group.answer_within,
+    )
+    if await store.add_task(connection, task):
+        await announce(connection, TOPIC, str(task.task_id))
+
+
 async def _check_members(connection: AsyncConnection, group: Group) -> None:
     agents = [agent_id for agent_id, _ in group.members]
     if agents and set(agents) - await existing_agents(connection, agents):

@@ -202,6 +202,7 @@ class SwitchConfig:
     lines: tuple[LineConfig, ...] = ()
     agents: tuple[AgentConfig, ...] = ()
     queues: tuple[QueueConfig, ...] = ()
+    experts: tuple[str, ...] = ()  #: extensions of expert groups: *7x
     default_queue: str = "general"
     default_language: str = "zh"
     record_from: RecordFrom = "conversation"

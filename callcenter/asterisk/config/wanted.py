@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.tables import expert_groups
 from callcenter.agents.phone import PhoneKind
 from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
@@ -58,7 +59,7 @@ def paths_of(settings: Settings, installation: Installation) -> Paths:
 async def read_wanted(
     connection: AsyncConnection, settings: Settings, installation: Installation
 ) -> Wanted:
-    """Read the rows and put them together with the settings (four queries)."""
+    """Read the rows and put them together with the settings (five queries)."""
     line_rows = (await connection.execute(select(lines).order_by(lines.c.number))).all()
     agent_rows = (
         await connection.execute(select(agents).where(agents.c.active).order_by(agents.c.agent_id))
@@ -72,6 +73,9 @@ async def read_wanted(
             .order_by(queue_members.c.queue, queue_members.c.agent_id)
         )
     ).all()
+    experts = await connection.scalars(
+        select(expert_groups.c.extension).order_by(expert_groups.c.extension)
+    )
     members: dict[str, list[str]] = {}
     for row in member_rows:
         members.setdefault(row.queue, []).append(row.agent_id)
@@ -106,6 +110,7 @@ async def read_wanted(
             )
             for row in queue_rows
         ),
+        experts=tuple(experts),
         default_queue=default_queue,
         default_language=settings.default_language,
         record_from=settings.record_from,
