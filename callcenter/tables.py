@@ -7,6 +7,9 @@ from importlib import import_module
 ROOMS = (
     "access",
     "agents",
+    "agents.experts",
+    "agents.on_call",
+    "agents.rosters",
     "calls",
     "cases",
     "channels",

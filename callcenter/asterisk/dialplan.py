@@ -42,6 +42,7 @@ class Context(StrEnum):
     AGENT_CODE = "cc-agent-code"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
     SUB_AGENT_LEAVES = "sub-agent-leaves"
+    EXPERT = "cc-expert"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -84,6 +85,9 @@ class Variable(StrEnum):
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
     NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
+    EXPERT = "CC_EXPERT"  #: the extension of an expert group, without its asterisk
+    EXPERTS = "CC_EXPERTS"  #: whose phones ring, joined by -; none: nobody is there
+    EXPERT_SECONDS = "CC_EXPERT_SECONDS"  #: how long they ring
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
@@ -162,6 +166,7 @@ class Route(StrEnum):
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
     CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
+    EXPERT = "expert"  #: args: extension of the group, agent who calls (or empty)
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -211,6 +216,7 @@ class DialplanPrompt(StrEnum):
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
     ALL_BUSY = "all_busy"
+    EXPERT_CALLS_BACK = "expert_calls_back"
     OFFICE_CLOSED = "office_closed"
     INVALID = "invalid"
     MESSAGE_MENU = "message_menu"
@@ -340,6 +346,8 @@ class JournalEvent(StrEnum):
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
     FAX = "CC_FAX"
+    #: expert=<digits of the extension>: no expert took the citizen, who is owed a call
+    EXPERT = "CC_EXPERT"
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up

@@ -15,6 +15,12 @@ from callcenter.access.api import router as access_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
+from callcenter.agents.experts.api import router as experts_router
+from callcenter.agents.experts.service import ExpertService
+from callcenter.agents.on_call.api import router as on_call_router
+from callcenter.agents.on_call.service import OnCallService
+from callcenter.agents.rosters.api import router as rosters_router
+from callcenter.agents.rosters.service import RosterService
 from callcenter.agents.service import AgentService
 from callcenter.agents.sessions.api import reasons_router
 from callcenter.agents.sessions.api import router as agent_states_router
@@ -92,6 +98,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
     articles = ArticleService(database, library, clock, zone=settings.zone)
     documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    rosters = RosterService(
+        database, clock, zone=settings.zone, default_language=settings.default_language
+    )
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
@@ -119,6 +128,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         teams_router(TeamService(database), guard),
         agent_states_router(SessionService(database, clock), guard, clock),
         reasons_router(PauseReasonService(database, switch), guard),
+        rosters_router(rosters, guard),
+        experts_router(ExpertService(database, clock, switch), guard),
+        on_call_router(OnCallService(database, clock), guard),
     ):
         api.include_router(room)
     app = FastAPI(

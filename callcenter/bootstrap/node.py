@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.service import owe_by_extension
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -39,7 +40,14 @@ from callcenter.bootstrap.callbacks import (
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, CallHandedOn, Fact, MessageLeft
+from callcenter.calls.facts import (
+    CallEnded,
+    CallerQueued,
+    CallHandedOn,
+    Fact,
+    MessageLeft,
+    NoExpertTook,
+)
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.dialler import FaxDialler
@@ -225,6 +233,8 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
+                case NoExpertTook():
+                    await owe_by_extension(connection, fact.extension, fact.call_id, at=fact.at)
                 case CallEnded():
                     await _count_articles(connection, fact.call_id)
                 case _:

@@ -230,6 +230,14 @@ class CallbackStep(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertsMissed(CallEvent):
+    """CC_EXPERT: no expert took the citizen; `extension` is the group's, without its asterisk."""
+
+    kind: ClassVar[str] = "experts_missed"
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaxBegan(CallEvent):
     """CC_FAX_BEGIN: SendFAX or ReceiveFAX is next. `fax` is a UUID as text; `way`: call (to the
     caller in this call), number (by a call of ours), in (it comes in)."""
@@ -296,6 +304,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueLeft,
         HandingOn,
         CallbackStep,
+        ExpertsMissed,
         RecordingBegan,
         MessageBegan,
         FaxBegan,

@@ -109,6 +109,14 @@ class CallTransferred(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoExpertTook(Fact):
+    """A citizen came to an expert group and nobody took them; the group owes a call."""
+
+    kind: ClassVar[str] = "no_expert_took"
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallHandedOn(Fact):
     """The flow has another unit's number dialled."""
 

@@ -88,6 +88,10 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.HandingOn():
             call = replace(call, handed_on_to=event.to)
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
+        case ev.ExpertsMissed():
+            return call, [
+                fa.NoExpertTook(call_id=call.call_id, at=event.at, extension=event.extension)
+            ]
         case ev.QueueEntered():
             call = replace(call, priority=event.priority or call.priority)
             return _queued(call, event, event.queue, event.why)

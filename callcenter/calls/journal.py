@@ -64,6 +64,7 @@ _MODE: Final = re.compile(r"[A-Za-z0-9]{0,20}")
 _MOST_FAX_PAGES: Final = 9999
 #: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
 _ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
+_EXPERT: Final = re.compile(r"7[0-9]{1,3}")
 _HIGHEST_PRIORITY: Final = 20
 _HIGHEST_CAUSE: Final = 127
 _LONGEST_QUEUE: Final = 100_000
@@ -265,6 +266,8 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             )
         case dialplan.JournalEvent.TRANSFER:
             return ev.HandingOn(**common, to=_text(extra, "to", _NUMBER))
+        case dialplan.JournalEvent.EXPERT:
+            return ev.ExpertsMissed(**common, extension=_text(extra, "expert", _EXPERT))
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:

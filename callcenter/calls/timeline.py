@@ -140,6 +140,8 @@ def _words(fact: Fact) -> str:
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to
             return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
+        case fa.NoExpertTook():
+            return f"No expert of *{fact.extension} took the citizen: the group owes a call."
         case fa.CallHandedOn():
             return f"Handed on to {fact.to}."
         case fa.OtherUnitAnswered():

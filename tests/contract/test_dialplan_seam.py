@@ -336,8 +336,11 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
     back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
+    # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.TRANSFER, transfer),
     ]
