@@ -19,6 +19,7 @@ from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
+from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
@@ -87,6 +88,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    live = live_service(settings, database, access)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
@@ -108,6 +110,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
+        live_routes(settings, database, live, access, guard),
     ):
         api.include_router(room)
     app = FastAPI(
@@ -115,6 +118,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
+    app.state.live = live
     bodies = (*PROMPT_BODIES, *FAX_BODIES)
     app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=bodies, prefix="/api/v1")
     install_problem_handlers(app)
@@ -136,21 +140,24 @@ async def serve_api(settings: Settings) -> None:
     if installation is None:
         raise MissingProgram
     database = Database(database_url(settings), name="callcenter-api")
+    app = build_app(settings, database, installation)
     server = _Server(
         uvicorn.Config(
-            build_app(settings, database, installation),
+            app,
             host=settings.api_host,
             port=settings.api_port,
             log_config=None,
             access_log=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=1,
+            **WEBSOCKETS,
         )
     )
     try:
         await run_until_stopped(
             {
                 "http": _serve_http(server),
+                **live_tasks(app.state.live),
                 "alive": show_life(settings.run_directory / "api.alive"),
             }
         )

@@ -49,9 +49,7 @@ def delta_body(at: datetime, changes: Mapping[Topic, Change], *, numbers: bool) 
 
 def snapshot(number: int, why: Why, view: str, body: str, own: str) -> str:
     """`view` says what the client follows, `own` is its own part: both JSON."""
-    return (
-        f'{{"type":"snapshot","number":{number},"why":"{why}","view":{view},{body},"own":{own}}}'
-    )
+    return f'{{"type":"snapshot","number":{number},"why":"{why}","view":{view},{body},"own":{own}}}'
 
 
 def delta(number: int, body: str, own: str | None) -> str:

@@ -42,6 +42,8 @@ def told(value: Any) -> Any:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, Item):
+        return value.document()
     if isinstance(value, Mapping):
         return {name: told(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -240,7 +242,7 @@ def compose(rows: Rows, at: datetime, before: Picture | None = None) -> Picture:
     """The picture these rows make."""
     before = before or Picture(0, at)
     agents = _kept(
-        before.agents, ((row.agent_id, _agent(row, rows)) for row in rows.agents.values())
+        before.agents, ((key, _agent(rows.agents[key], rows)) for key in sorted(rows.agents))
     )
     ordered = sorted(rows.calls.values(), key=lambda call: (call.started_at, str(call.call_id)))
     calls = _kept(before.calls, ((str(call.call_id), call) for call in ordered))
@@ -356,7 +358,9 @@ def scene(picture: Picture, view: View) -> Scene:
     if Topic.QUEUES in view.topics:
         items[Topic.QUEUES] = {n: queue for n, queue in picture.queues.items() if n in places}
     if Topic.AGENTS in view.topics:
-        items[Topic.AGENTS] = {k: agent for k, agent in picture.agents.items() if shows_agent(agent)}
+        items[Topic.AGENTS] = {
+            k: agent for k, agent in picture.agents.items() if shows_agent(agent)
+        }
     if Topic.CALLS in view.topics:
         items[Topic.CALLS] = {k: call for k, call in picture.calls.items() if shows_call(call)}
     return Scene(picture.version, picture.at, items)

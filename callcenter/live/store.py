@@ -86,9 +86,7 @@ async def read_agents(
         query = query.where(among(agents.c.agent_id, agent_ids))
     read = {}
     for row in await connection.execute(query):
-        known = AgentRow(
-            agent_id=row.agent_id, name=row.name, team=row.team, user_id=row.user_id
-        )
+        known = AgentRow(agent_id=row.agent_id, name=row.name, team=row.team, user_id=row.user_id)
         if row.state is not None:
             known = AgentRow(
                 agent_id=row.agent_id,
@@ -142,8 +140,9 @@ async def read_calls(
                 call_legs.c.call_id,
                 call_legs.c.agent,
                 # The leg of an agent who dials rings nobody.
-                (call_legs.c.answered_at.is_(None) & (call_legs.c.uniqueid != calls.c.uniqueid))
-                .label("rings"),
+                (
+                    call_legs.c.answered_at.is_(None) & (call_legs.c.uniqueid != calls.c.uniqueid)
+                ).label("rings"),
             )
             .join(calls, calls.c.call_id == call_legs.c.call_id)
             .where(call_legs.c.role == "agent", call_legs.c.ended_at.is_(None))
