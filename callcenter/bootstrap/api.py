@@ -15,11 +15,13 @@ from callcenter.access.api import router as access_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
-from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
+from callcenter.agents.teams.api import router as teams_router
+from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
+from callcenter.bootstrap.phones import phone_server
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
@@ -85,13 +87,12 @@ def build_app(settings: Settings, database: Database, installation: Installation
     studio = StudioService(database, flows, library, clock, zone=settings.zone)
     articles = ArticleService(database, library, clock, zone=settings.zone)
     documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
-    host, port = settings.sip_address
-    server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
     live = live_service(settings, database, access)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
+        live_routes(settings, database, live, access, guard),
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
@@ -109,8 +110,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         queues_router(QueueService(database), guard),
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
-        agents_router(AgentService(database, clock, switch, server), guard),
-        live_routes(settings, database, live, access, guard),
+        agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
+        teams_router(TeamService(database), guard),
     ):
         api.include_router(room)
     app = FastAPI(

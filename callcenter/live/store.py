@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, null, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.tables import agent_states, agents
@@ -21,10 +21,6 @@ from callcenter.queues.tables import queue_members, queues
 
 #: More calls than any node carries at once: so much is read at most.
 MOST_CALLS: Final = 5_000
-
-#: Until the columns are there nobody has a team.
-_team: ColumnElement[Any] = agents.c.get("team", null().label("team"))
-_user: ColumnElement[Any] = agents.c.get("user_id", null().label("user_id"))
 
 
 async def one_moment(connection: AsyncConnection) -> None:
@@ -67,8 +63,8 @@ async def read_agents(
         select(
             agents.c.agent_id,
             agents.c.name,
-            _team,
-            _user,
+            agents.c.team,
+            agents.c.user_id,
             agent_states.c.state,
             agent_states.c.since,
             agent_states.c.pause_reason,

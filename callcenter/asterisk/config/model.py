@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from callcenter.agents.phone import PhoneKind
+
 Transport = Literal["udp", "tcp", "tls"]
 #: `auto`: RFC 4733 where it is offered, else tones in the audio. INFO is understood in every mode.
 DtmfMode = Literal["auto", "rfc4733", "inband", "info", "auto_info"]
@@ -49,6 +51,15 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpsConfig:
+    """Where browser phones connect: Asterisk's own HTTP server with TLS."""
+
+    bind: Address
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkConfig:
     """The provider: recognised by address; reached, or registered with, when a host is given."""
 
@@ -84,6 +95,7 @@ class AgentConfig:
     agent_id: str
     name: str
     digest: str = field(repr=False)
+    kind: PhoneKind = PhoneKind.SIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,7 @@ class SwitchConfig:
     agi_port: int = 4573
     http_port: int | None = None
     http_host: str = "127.0.0.1"
+    https: HttpsConfig | None = None
     rtp_range: tuple[int, int] = (10000, 10999)
     tls: TlsConfig | None = None
     #: Our address as the provider sees it, behind NAT; with the networks that are not behind it.

@@ -122,11 +122,20 @@ def _manager_user(config: SwitchConfig) -> str:
 
 
 def _http(config: SwitchConfig) -> str:
+    text = GENERATED
     if config.http_port is None:
-        return GENERATED + "enabled = no\n"
-    return (
-        GENERATED + f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
-    )
+        text += "enabled = no\n"
+    else:
+        text += f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
+    if config.https is not None:
+        text += (
+            f"tlsenable = yes\ntlsbindaddr = {config.https.bind}\n"
+            f"tlscertfile = {config.https.certificate}\n"
+            f"tlsprivatekey = {config.https.private_key}\n"
+            # What is left is TLS 1.2 and 1.3.
+            "tlsdisablev1 = yes\ntlsdisablev11 = yes\n"
+        )
+    return text
 
 
 def _rtp(config: SwitchConfig) -> str:

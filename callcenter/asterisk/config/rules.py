@@ -60,6 +60,7 @@ def check(config: SwitchConfig) -> None:
         raise BadConfiguration("ami_secret", "must have at least 20 characters")
     _check_paths(config)
     _check_ports(config)
+    _check_https(config)
     _check_trunk(config)
     for network in (*config.agent_networks, *config.local_networks):
         _network("agent_networks", network)
@@ -85,6 +86,15 @@ def _check_paths(config: SwitchConfig) -> None:
                 _match(f"tls.{name}", str(value), _PATH, "an absolute path without syntax")
 
 
+def _check_https(config: SwitchConfig) -> None:
+    if config.https is None:
+        return
+    _host("https.bind", config.https.bind.host)
+    for name in ("certificate", "private_key"):
+        value = str(getattr(config.https, name))
+        _match(f"https.{name}", value, _PATH, "an absolute path without syntax")
+
+
 def _check_ports(config: SwitchConfig) -> None:
     _host("sip_bind", config.sip_bind.host)
     _host("http_host", config.http_host)
@@ -96,6 +106,8 @@ def _check_ports(config: SwitchConfig) -> None:
         ports["http_port"] = config.http_port
     if config.tls is not None:
         ports["tls.port"] = config.tls.port
+    if config.https is not None:
+        ports["https.bind"] = config.https.bind.port
     for name, port in ports.items():
         _between(name, port, 1, 65535)
     if len(set(ports.values())) < len(ports):

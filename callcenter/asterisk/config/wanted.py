@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.phone import PhoneKind
 from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    HttpsConfig,
     LineConfig,
     LineMode,
     Paths,
@@ -29,6 +32,9 @@ from callcenter.queues.tables import queue_members, queues
 
 #: File name of the AMI password below `<HOME>/secrets`.
 AMI_SECRET = "ami"  # noqa: S105 - the name of the file, not what is in it
+
+#: Of characters that a display name in a conf file may not hold (`rules.clean_name`).
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ async def read_wanted(
             LineConfig(row.number, cast(LineMode, row.mode), row.language, row.queue)
             for row in line_rows
         ),
-        agents=tuple(AgentConfig(row.agent_id, row.name, row.sip_digest) for row in agent_rows),
+        agents=tuple(_agent(row) for row in agent_rows),
         queues=tuple(
             QueueConfig(
                 name=row.name,
@@ -108,11 +114,23 @@ async def read_wanted(
     return Wanted(config, {row.number: row.version for row in line_rows})
 
 
+def _agent(row: Row[Any]) -> AgentConfig:
+    # One name that cannot be written must not keep everybody's configuration from being written.
+    name = "".join(c for c in row.name if unicodedata.category(c) not in _INVISIBLE)
+    return AgentConfig(row.agent_id, name[:80], row.sip_digest, PhoneKind(row.phone_kind))
+
+
 def _http(settings: Settings) -> dict[str, Any]:
-    if not settings.asterisk_http_bind:
-        return {}
-    host, port = parse_bind(settings.asterisk_http_bind)
-    return {"http_host": host, "http_port": port}
+    found: dict[str, Any] = {}
+    if settings.asterisk_http_bind:
+        host, port = parse_bind(settings.asterisk_http_bind)
+        found |= {"http_host": host, "http_port": port}
+    if settings.asterisk_https_bind:
+        assert settings.tls_certificate is not None
+        assert settings.tls_key is not None
+        address = Address(*parse_bind(settings.asterisk_https_bind))
+        found["https"] = HttpsConfig(address, settings.tls_certificate, settings.tls_key)
+    return found
 
 
 def _tls(settings: Settings) -> TlsConfig | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callcenter.access.model import Principal, Role
 from callcenter.agents.model import NoSuchAgent
-from callcenter.agents.store import find_agent
+from callcenter.agents.store import agent_of_user, find_agent
 from callcenter.live.screen import store
 from callcenter.live.screen.model import NotAnAgent, ScreenPop
 from callcenter.platform.db import Database
@@ -26,7 +26,7 @@ class ScreenService:
         Raises `NotAllowed`, `NoSuchAgent`; `NotAnAgent` where `ME` is none.
         """
         async with self._database.transaction() as connection:
-            own = await store.agent_of_user(connection, principal.user_id)
+            own = await agent_of_user(connection, principal.user_id)
             if agent_id == ME:
                 if own is None:
                     raise NotAnAgent

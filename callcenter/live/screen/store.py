@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.tables import agents
 from callcenter.calls.queries import case_numbers, priority_reasons
 from callcenter.calls.store import among
 from callcenter.calls.tables import call_legs, calls, queue_visits
@@ -48,17 +47,6 @@ _same_number = (
     _earlier.c.started_at <= _this.c.started_at,
     _earlier.c.merged_into.is_(None),
 )
-
-
-async def agent_of_user(connection: AsyncConnection, user_id: UUID) -> str | None:
-    """The agent this user is."""
-    column = agents.c.get("user_id")
-    if column is None:
-        return None
-    agent_id: str | None = await connection.scalar(
-        select(agents.c.agent_id).where(column == user_id)
-    )
-    return agent_id
 
 
 async def call_at_phone(connection: AsyncConnection, agent_id: str) -> UUID | None:

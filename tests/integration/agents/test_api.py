@@ -12,7 +12,8 @@ from httpx import Response
 from sqlalchemy import select
 
 from callcenter.agents.api import router as agents_router
-from callcenter.agents.model import PhoneServer, sip_digest
+from callcenter.agents.model import sip_digest
+from callcenter.agents.phone import PhoneServer
 from callcenter.agents.seed import seed_agents
 from callcenter.agents.service import AgentService
 from callcenter.agents.tables import agents
