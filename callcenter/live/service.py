@@ -149,11 +149,11 @@ class LiveService:
             # The first client has everything read.
             return
         elif news.topic == ACCESS:
-            self._suspects.add(UUID(news.key))
+            self._suspects |= _ids(news.key)
             self._look_at_tokens.set()
             return
         elif news.topic == "call":
-            self._calls.add(UUID(news.key))
+            self._calls |= _ids(news.key)
         elif news.topic == "agent":
             self._agents.add(news.key)
         elif news.topic == "case":
@@ -317,6 +317,14 @@ class LiveService:
 
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
+
+
+def _ids(key: str) -> set[UUID]:
+    """The id that news name; news of something else by that topic are none of ours."""
+    try:
+        return {UUID(key)}
+    except ValueError:
+        return set()
 
 
 def _replace(rows: dict[_Key, _Row], keys: Iterable[_Key], fresh: Mapping[_Key, _Row]) -> None:

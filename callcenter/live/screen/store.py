@@ -150,7 +150,7 @@ async def _earlier_calls(
             _earlier.c.agent,
         )
         .where(*_same_number)
-        .order_by(_earlier.c.started_at.desc())
+        .order_by(_earlier.c.started_at.desc(), _earlier.c.call_id)
         .limit(MOST_EARLIER + 1)
         .lateral()
     )
@@ -158,7 +158,7 @@ async def _earlier_calls(
         select(_this.c.call_id.label("of_call"), before)
         .join(before, true())
         .where(among(_this.c.call_id, call_ids), *_known)
-        .order_by(before.c.started_at.desc())
+        .order_by(before.c.started_at.desc(), before.c.call_id)
     )
     grouped: dict[UUID, list[Row[Any]]] = defaultdict(list)
     for row in found:
@@ -172,7 +172,7 @@ async def _earlier_cases(
     latest = (
         select(_earlier.c.call_id)
         .where(*_same_number)
-        .order_by(_earlier.c.started_at.desc())
+        .order_by(_earlier.c.started_at.desc(), _earlier.c.call_id)
         .limit(MOST_SEARCHED)
         .correlate(_this)
         .scalar_subquery()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -128,6 +130,7 @@ views = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(some_rows(), min_size=2, max_size=5), views, st.data())
 def test_deltas_upon_a_scene_make_the_present_scene(
     moments: list[Rows], view: View, data: st.DataObject
@@ -166,7 +169,7 @@ def client(stage: Stage, who: Principal, **wanted: Any) -> Client:
     return Client(stage=stage, session=session, wanted=Wanted(**wanted))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(some_rows(), min_size=1, max_size=6),
     st.sampled_from(Role),
@@ -337,3 +340,21 @@ def test_a_client_far_behind_gets_everything_and_its_numbers_go_on() -> None:
     stage.show(picture, {})
     message = json.loads(slow.next_text() or "")
     assert (message["type"], message["why"], message["number"]) == ("snapshot", "behind", 2)
+
+
+async def test_between_two_messages_to_a_client_is_a_pause() -> None:
+    stage, rows = Stage(), rows_of()
+    one = client(stage, principal(Role.SUPERVISOR))
+    picture = compose(rows, NOW)
+    stage.show(picture, {})
+    loop, sent = asyncio.get_running_loop(), list[float]()
+    one.wake()
+    async for _ in one.messages():
+        sent.append(loop.time())
+        rows.calls = {IDS[0]: call(IDS[0], priority=len(sent))}
+        picture = compose(rows, NOW, picture)
+        stage.show(picture, {})
+        one.wake()
+        if len(sent) == 4:
+            break
+    assert all(later - earlier >= 0.12 for earlier, later in itertools.pairwise(sent))
