@@ -19,6 +19,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.news import announce
 from callcenter.testing.desk import add_call
 from callcenter.testing.eventually import eventually
+from callcenter.testing.live_client import KEYS, LiveClient
 
 if TYPE_CHECKING:
     from tests.integration.live.conftest import Served
@@ -60,7 +61,7 @@ async def test_a_call_is_followed_from_the_queue_to_its_end(served: Served) -> N
             SERVER_MESSAGE.validate_json(told)
 
 
-async def test_every_mirror_equals_a_fresh_read_after_a_busy_minute(served: Served) -> None:
+async def test_every_mirror_equals_a_fresh_read_after_a_busy_time(served: Served) -> None:
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(served.follower(name, query))
@@ -72,8 +73,9 @@ async def test_every_mirror_equals_a_fresh_read_after_a_busy_minute(served: Serv
                 ("cleo", ""),
             )
         ]
+        taking = [asyncio.create_task(_take_all(client)) for client in clients]
         running = []
-        for number in range(60):
+        for number in range(24):
             queue, agent = ("general", "1001") if number % 3 else ("law", "1003")
             call_id = await served.calls.queued(queue, caller_number=NUMBER)
             running.append(call_id)
@@ -85,43 +87,42 @@ async def test_every_mirror_equals_a_fresh_read_after_a_busy_minute(served: Serv
             if number % 5 == 4:
                 await served.calls.over(running.pop(0), "abandoned")
         for client in clients:
-            view = client.mirror
-            await client.take()
-            wanted = {"queue": view.view["queues"], "topic": view.view["topics"]}
-            if view.view["every_team"] is False and view.view["role"] != "agent":
-                wanted["team"] = view.view["team"]
-            asker = served.desk.client(view.view["role"])
-            if view.own and view.own["agent_id"] == "1003":
-                continue  # Cleo has no REST client; her stream is compared below.
-
-            async def equal(client: Any = client, asker: Any = asker, wanted: Any = wanted) -> bool:
-                reply = await asker.get("/live", params={k: v for k, v in wanted.items() if v})
-                fresh = reply.json()
-                try:
-                    async with asyncio.timeout(0.05):
-                        await client.take()
-                except TimeoutError:
-                    pass
-                for topic, key in (
-                    ("queues", "name"),
-                    ("agents", "agent_id"),
-                    ("calls", "call_id"),
-                ):
-                    if topic in client.mirror.items:
-                        # Today's counts are read every few seconds.
-                        told = {k: _less(i) for k, i in client.mirror.items[topic].items()}
-                        assert told == {i[key]: _less(i) for i in fresh[topic]}, topic
-                assert _settled(client.mirror.own) == _settled(fresh["own"])
-                return True
-
-            await eventually(equal, f"the mirror of {view.view}")
+            if client.mirror.own and client.mirror.own["agent_id"] == "1003":
+                continue  # Cleo has no REST client
+            await eventually(
+                lambda client=client: _is_fresh(served, client),
+                "the mirror is as the rows",
+                within=timedelta(seconds=15),
+            )
         cleo, sven = clients[-1], clients[0]
         law = {key for key, call in sven.calls.items() if call["queue"] == "law"}
-        await cleo.until(lambda: set(cleo.calls) == law, "her team's calls")
+        assert law
+        await eventually(lambda: set(cleo.calls) == law, "her team's calls")
         assert set(cleo.queues) == {"law"}
         assert set(cleo.agents) == {"1003"}
-        assert {call["queue"] for call in cleo.calls.values()} == {"law"}
         assert {call["caller_number"] for call in cleo.calls.values()} == {None}
+        for task in taking:
+            assert not task.done(), "a message had the wrong number"
+            task.cancel()
+
+
+async def _is_fresh(served: Served, client: LiveClient) -> bool:
+    """Whether a mirror is what REST says of the same view; told by assertions."""
+    view = client.mirror.view
+    wanted = {"queue": view["queues"], "topic": view["topics"]}
+    if not view["every_team"] and view["role"] != "agent":
+        wanted["team"] = view["team"]
+    reply = await served.desk.client(view["role"]).get(
+        "/live", params={name: value for name, value in wanted.items() if value}
+    )
+    fresh = reply.json()
+    for topic, key in KEYS.items():
+        if topic in client.mirror.items:
+            # Today's counts are read every few seconds.
+            told = {k: _less(item) for k, item in client.mirror.items[topic].items()}
+            assert told == {item[key]: _less(item) for item in fresh[topic]}, topic
+    assert _settled(client.mirror.own) == _settled(fresh["own"])
+    return True
 
 
 def _settled(own: Any) -> Any:
@@ -256,7 +257,7 @@ async def test_a_hundred_clients_get_at_most_ten_messages_a_second(served: Serve
             changes = due
             await asyncio.sleep(0.02)
         spent = loop.time() - began
-        assert changes > 1400
+        assert changes > 1000
         written = served.live.stage.written - written
         last = changes - 1
         await eventually(
