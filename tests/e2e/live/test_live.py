@@ -49,12 +49,12 @@ async def test_a_call_is_seen_live_and_announces_itself_to_the_agent(
     hotline = scene.hotline
     url = f"ws://127.0.0.1:{hotline.api_port}/api/v1/events"
     admin = hotline.client.headers["Authorization"].removeprefix("Bearer ")
-    # An earlier call of the same citizen; nobody is there to answer it.
-    async with scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=1)) as before:
-        assert (await before.result()).ok
-    first = await scene.call(disposition="abandoned")
-    scene.begin_anew()
     async with scene.agent("1001", str(folder / "rings_a_while.xml")):
+        # An earlier call of the same citizen, who hangs up while it rings.
+        async with scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=1)) as before:
+            assert (await before.result()).ok
+        first = await scene.call(disposition="abandoned")
+        scene.begin_anew()
         token = await log_in_as_agent(scene, "1001")
         try:
             async with (
