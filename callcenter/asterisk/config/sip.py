@@ -167,13 +167,19 @@ def agents(config: SwitchConfig) -> str:
     shared = [
         # No transport: an answer goes the way the request came, over UDP, TCP or TLS.
         *limits,
-        *((f"contact_{key}", value) for key, value in limits),
         *_media_address(config),
     ]
     lines = [
         GENERATED,
         section("agent-here", *shared, template="!,agent"),
-        section(_TEMPLATES[PhoneKind.SIP], *_codecs(PhoneKind.SIP), *_sdes(config), template=_HERE),
+        section(
+            _TEMPLATES[PhoneKind.SIP],
+            *_codecs(PhoneKind.SIP),
+            *_sdes(config),
+            # Not for browsers: their contact is a name under .invalid, which would be looked up.
+            *((f"contact_{key}", value) for key, value in limits),
+            template=_HERE,
+        ),
         section(
             _TEMPLATES[PhoneKind.WEBRTC],
             *_codecs(PhoneKind.WEBRTC),

@@ -158,7 +158,12 @@ async def test_a_phone_is_told_where_to_register(room: Room) -> None:
         "port": 5060,
         "transport": "udp",
         "transports": ["udp", "tcp"],
+        "ports": {"udp": 5060, "tcp": 5060},
+        "kind": "sip",
+        "websocket_url": None,
         "realm": "callcenter",
+        "codecs": ["opus", "g722", "alaw", "ulaw"],
+        "srtp": "none",
     }
     assert (await room.desk.aki.get("/agents/2001")).json()["queues"] == ["general"]
 
