@@ -46,6 +46,8 @@ MOST_SINGLY: Final = 500
 MOST_CLIENTS: Final = 2_000
 MOST_PER_USER: Final = 10
 
+#: How an agent is, or is wanted to be.
+_AGENT: Final = frozenset({"agent", "agent_state", "agent_wish"})
 #: What changes queues and agents as they are set up.
 _SET_UP: Final = frozenset({"switch", "queue", "agents", "line"})
 
@@ -154,7 +156,7 @@ class LiveService:
             return
         elif news.topic == "call":
             self._calls |= _ids(news.key)
-        elif news.topic == "agent":
+        elif news.topic in _AGENT:
             self._agents.add(news.key)
         elif news.topic == "case":
             self._cases.add(news.key)

@@ -22,6 +22,9 @@ from callcenter.queues.tables import queue_members, queues
 #: More calls than any node carries at once: so much is read at most.
 MOST_CALLS: Final = 5_000
 
+#: Of the pause that is true now; what is wished for where the rows tell no more.
+_reason = agent_states.c.get("reason", agent_states.c.pause_reason).label("reason")
+
 
 async def one_moment(connection: AsyncConnection) -> None:
     """All queries of the transaction see one moment. To be said before anything is read."""
@@ -65,9 +68,10 @@ async def read_agents(
             agents.c.name,
             agents.c.team,
             agents.c.user_id,
+            agents.c.created_at,
             agent_states.c.state,
             agent_states.c.since,
-            agent_states.c.pause_reason,
+            _reason,
             agent_states.c.logged_in,
             agent_states.c.phone,
             agent_states.c.call_id,
@@ -82,7 +86,13 @@ async def read_agents(
         query = query.where(among(agents.c.agent_id, agent_ids))
     read = {}
     for row in await connection.execute(query):
-        known = AgentRow(agent_id=row.agent_id, name=row.name, team=row.team, user_id=row.user_id)
+        known = AgentRow(
+            agent_id=row.agent_id,
+            name=row.name,
+            team=row.team,
+            user_id=row.user_id,
+            since=row.created_at,
+        )
         if row.state is not None:
             known = AgentRow(
                 agent_id=row.agent_id,
@@ -91,7 +101,7 @@ async def read_agents(
                 user_id=row.user_id,
                 state=row.state,
                 since=row.since,
-                reason=row.pause_reason,
+                reason=row.reason,
                 logged_in=row.logged_in,
                 phone=row.phone,
                 call_id=row.call_id,
