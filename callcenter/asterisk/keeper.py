@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -39,12 +39,13 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import HotlineError
 from callcenter.platform.news import listen
 from callcenter.platform.settings import Settings
+from callcenter.queues import store as queue_store
 from callcenter.switch.service import TOPIC, SwitchService
 
 log = logging.getLogger(__name__)
 
 #: Modules whose files we generate, in the order in which one names the other's things.
-MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
+MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so", "app_playback.so")
 
 #: A reload answers before it is done; what is wanted must be seen within this time.
 _SEEN_WITHIN: Final = timedelta(seconds=3)
@@ -74,7 +75,9 @@ class SwitchKeeper:
         ami: AmiClient,
         settings: Settings,
         installation: Installation,
+        reconcile_members: Callable[[], Awaitable[list[str]]],
     ) -> None:
+        self._reconcile_members = reconcile_members
         self._database = database
         self._switch = switch
         self._ami = ami
@@ -141,6 +144,7 @@ class SwitchKeeper:
         async with self._database.transaction() as connection:
             if not problems:
                 await mark_in_force(connection, wanted.line_versions)
+                await queue_store.mark_in_force(connection, wanted.queue_versions)
             for change in changes:
                 await self._switch.settle(
                     connection,
@@ -225,6 +229,8 @@ class SwitchKeeper:
         deadline = loop.time() + within.total_seconds()
         while True:
             problems = [str(difference) for difference in not_in_force(config, await self._look())]
+            # Members come after their queue: an agent's change is in force with the membership.
+            problems += await self._reconcile_members()
             if not problems or loop.time() > deadline:
                 return problems
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
@@ -234,6 +240,7 @@ class SwitchKeeper:
         return Snapshot(
             from_trunk=_events(await ask("ShowDialPlan", {"Context": Context.FROM_TRUNK})),
             from_agents=_events(await ask("ShowDialPlan", {"Context": Context.FROM_AGENTS})),
+            queue_plan=_events(await ask("ShowDialPlan", {"Context": Context.QUEUE_PLAN})),
             endpoints=_events(await ask("PJSIPShowEndpoints")),
             auths=_events(await ask("PJSIPShowAuths")),
             queue_status=_events(await ask("QueueStatus")),

@@ -16,9 +16,14 @@ from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
 from callcenter.agents.service import AgentService
+from callcenter.agents.sessions.api import reasons_router
+from callcenter.agents.sessions.api import router as agent_states_router
+from callcenter.agents.sessions.reasons import PauseReasonService
+from callcenter.agents.sessions.service import SessionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
 from callcenter.bootstrap.phones import phone_server
@@ -107,11 +112,16 @@ def build_app(settings: Settings, database: Database, installation: Installation
         articles_router(articles, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
-        queues_router(QueueService(database), guard),
-        callbacks_router(CallbackService(database, clock), guard),
+        queues_router(QueueService(database, switch, library.available), guard),
+        callbacks_router(
+            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            guard,
+        ),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
         teams_router(TeamService(database), guard),
+        agent_states_router(SessionService(database, clock), guard, clock),
+        reasons_router(PauseReasonService(database, switch), guard),
     ):
         api.include_router(room)
     app = FastAPI(

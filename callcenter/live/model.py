@@ -97,13 +97,14 @@ class QueueNow(Item):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentNow(Item):
-    """An agent. `queue` and `call_id`: what the state is about; `until_at`: when it ends by
-    itself."""
+    """An agent. `queues`: those they belong to; `out_of`: of these, the ones they are logged out
+    of. `queue` and `call_id`: what the state is about; `until_at`: when it ends by itself."""
 
     agent_id: str
     name: str
     team: str | None
     queues: tuple[str, ...]
+    out_of: tuple[str, ...]
     state: str
     since: datetime | None
     reason: str | None
@@ -163,6 +164,8 @@ class AgentRow:
     name: str
     team: str | None = None
     user_id: UUID | None = None
+    queues: tuple[str, ...] = ()
+    out_of: tuple[str, ...] = ()
     state: str = "offline"
     since: datetime | None = None
     reason: str | None = None
@@ -177,11 +180,10 @@ class AgentRow:
 class Rows:
     """What the tables say; `compose` makes a picture of it.
 
-    `members`: agent → queues; `today`: queue → (answered, abandoned).
+    `today`: queue → (answered, abandoned).
     """
 
     queues: Mapping[str, str] = field(default_factory=dict)
-    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     agents: dict[str, AgentRow] = field(default_factory=dict)
     calls: dict[UUID, CallNow] = field(default_factory=dict)
     today: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -241,9 +243,7 @@ def _kept(before: Mapping[str, _Item], now: Iterable[tuple[str, _Item]]) -> dict
 def compose(rows: Rows, at: datetime, before: Picture | None = None) -> Picture:
     """The picture these rows make."""
     before = before or Picture(0, at)
-    agents = _kept(
-        before.agents, ((key, _agent(rows.agents[key], rows)) for key in sorted(rows.agents))
-    )
+    agents = _kept(before.agents, ((key, _agent(rows.agents[key])) for key in sorted(rows.agents)))
     ordered = sorted(rows.calls.values(), key=lambda call: (call.started_at, str(call.call_id)))
     calls = _kept(before.calls, ((str(call.call_id), call) for call in ordered))
     return Picture(
@@ -256,12 +256,13 @@ def compose(rows: Rows, at: datetime, before: Picture | None = None) -> Picture:
     )
 
 
-def _agent(row: AgentRow, rows: Rows) -> AgentNow:
+def _agent(row: AgentRow) -> AgentNow:
     return AgentNow(
         agent_id=row.agent_id,
         name=row.name,
         team=row.team,
-        queues=rows.members.get(row.agent_id, ()),
+        queues=row.queues,
+        out_of=row.out_of,
         state=row.state,
         since=row.since,
         reason=row.reason,
@@ -285,7 +286,7 @@ def _queues(
         # Who holds a call is talking, as a queue counts.
         state = "talking" if agent.state == "holding" else agent.state
         for queue in agent.queues:
-            states[queue][state] += 1
+            states[queue]["offline" if queue in agent.out_of else state] += 1
     for name, title in rows.queues.items():
         callers = sorted(waiting[name])
         count = states[name]

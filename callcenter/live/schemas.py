@@ -47,13 +47,15 @@ class QueueOut(Schema):
 
 
 class AgentOut(Schema):
-    """An agent now. `call_id`, `queue`: what the state is about; `reason`: of a pause; `until_at`:
-    when the state ends by itself; `phone`: whether it is registered."""
+    """An agent now. `queues`: those they belong to; `out_of`: of these, the ones they are logged
+    out of (there they count as offline). `call_id`, `queue`: what the state is about; `reason`: of
+    a pause; `until_at`: when the state ends by itself; `phone`: whether it is registered."""
 
     agent_id: str
     name: str
     team: str | None
     queues: list[str]
+    out_of: list[str]
     state: Literal["offline", "ready", "paused", "ringing", "talking", "holding", "wrap_up"]
     since: datetime | None
     reason: str | None

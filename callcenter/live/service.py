@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.access.model import Principal, Session
 from callcenter.access.service import TOPIC as ACCESS
 from callcenter.access.service import AccessService
+from callcenter.agents.sessions.service import TOPIC_STATE, TOPIC_WISH
 from callcenter.live import store
 from callcenter.live.clients import TICK, Client, End, Stage, Wanted, view_of
 from callcenter.live.model import Picture, Rows, Scene, Topic, View, compose, scene
@@ -46,10 +47,10 @@ MOST_SINGLY: Final = 500
 MOST_CLIENTS: Final = 2_000
 MOST_PER_USER: Final = 10
 
-#: How an agent is, or is wanted to be.
-_AGENT: Final = frozenset({"agent", "agent_state", "agent_wish"})
+#: How an agent is, or is wanted to be; the key is the agent's id.
+_AGENT: Final = frozenset({TOPIC_STATE, TOPIC_WISH})
 #: What changes queues and agents as they are set up.
-_SET_UP: Final = frozenset({"switch", "queue", "agents", "line"})
+_SET_UP: Final = frozenset({"switch", "queue"})
 
 
 class TooManyConnections(TooMany):

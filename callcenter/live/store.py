@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.tables import agent_states, agents
+from callcenter.agents.tables import agent_queue_logouts, agent_states, agents
 from callcenter.calls.queries import case_numbers
 from callcenter.calls.store import among
 from callcenter.calls.tables import agent_talks, call_legs, calls, queue_visits
@@ -22,9 +23,6 @@ from callcenter.queues.tables import queue_members, queues
 #: More calls than any node carries at once: so much is read at most.
 MOST_CALLS: Final = 5_000
 
-#: Of the pause that is true now; what is wished for where the rows tell no more.
-_reason = agent_states.c.get("reason", agent_states.c.pause_reason).label("reason")
-
 
 async def one_moment(connection: AsyncConnection) -> None:
     """All queries of the transaction see one moment. To be said before anything is read."""
@@ -32,12 +30,11 @@ async def one_moment(connection: AsyncConnection) -> None:
 
 
 async def read_rows(connection: AsyncConnection, *, midnight: datetime | None) -> Rows:
-    """All that is shown, by nine queries whatever lives; `today` is read if `midnight` is given."""
+    """All that is shown, by eleven queries at most; `today` is read if `midnight` is given."""
     found = await connection.execute(select(queues.c.name, queues.c.title).order_by(queues.c.name))
     titles = {row.name: row.title for row in found}
     rows = Rows(
         queues=titles,
-        members=await _members(connection),
         agents=await read_agents(connection),
         calls=await read_calls(connection),
     )
@@ -46,22 +43,10 @@ async def read_rows(connection: AsyncConnection, *, midnight: datetime | None) -
     return rows
 
 
-async def _members(connection: AsyncConnection) -> dict[str, tuple[str, ...]]:
-    found = await connection.execute(
-        select(queue_members.c.agent_id, queue_members.c.queue).order_by(
-            queue_members.c.agent_id, queue_members.c.queue
-        )
-    )
-    members: dict[str, list[str]] = defaultdict(list)
-    for row in found:
-        members[row.agent_id].append(row.queue)
-    return {agent_id: tuple(places) for agent_id, places in members.items()}
-
-
 async def read_agents(
     connection: AsyncConnection, agent_ids: Collection[str] | None = None
 ) -> dict[str, AgentRow]:
-    """Agents and how they are; None: all of them."""
+    """Agents and how they are, by three queries; None: all of them."""
     query = (
         select(
             agents.c.agent_id,
@@ -71,7 +56,7 @@ async def read_agents(
             agents.c.created_at,
             agent_states.c.state,
             agent_states.c.since,
-            _reason,
+            agent_states.c.reason,
             agent_states.c.logged_in,
             agent_states.c.phone,
             agent_states.c.call_id,
@@ -84,6 +69,8 @@ async def read_agents(
     )
     if agent_ids is not None:
         query = query.where(among(agents.c.agent_id, agent_ids))
+    queues_of = await _queues_of(connection, queue_members, agent_ids)
+    out_of = await _queues_of(connection, agent_queue_logouts, agent_ids)
     read = {}
     for row in await connection.execute(query):
         known = AgentRow(
@@ -91,14 +78,13 @@ async def read_agents(
             name=row.name,
             team=row.team,
             user_id=row.user_id,
+            queues=queues_of.get(row.agent_id, ()),
+            out_of=out_of.get(row.agent_id, ()),
             since=row.created_at,
         )
         if row.state is not None:
-            known = AgentRow(
-                agent_id=row.agent_id,
-                name=row.name,
-                team=row.team,
-                user_id=row.user_id,
+            known = replace(
+                known,
                 state=row.state,
                 since=row.since,
                 reason=row.reason,
@@ -110,6 +96,19 @@ async def read_agents(
             )
         read[row.agent_id] = known
     return read
+
+
+async def _queues_of(
+    connection: AsyncConnection, table: Table, agent_ids: Collection[str] | None
+) -> dict[str, tuple[str, ...]]:
+    """Agent → the queues `table` names, in order."""
+    query = select(table.c.agent_id, table.c.queue).order_by(table.c.agent_id, table.c.queue)
+    if agent_ids is not None:
+        query = query.where(among(table.c.agent_id, agent_ids))
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in await connection.execute(query):
+        found[row.agent_id].append(row.queue)
+    return {agent_id: tuple(places) for agent_id, places in found.items()}
 
 
 async def read_calls(

@@ -29,6 +29,18 @@ _DURATION_RULE = "from 1 second to 30 days; write seconds, or ISO 8601 such as P
 _LONGEST_RUN_DIRECTORY = 80
 
 
+_DURATIONS = (
+    "token_ttl",
+    "max_call",
+    "queue_wait",
+    "message_deadline",
+    "callback_pause",
+    "callback_ring",
+    "callback_deadline",
+    "missed_call_wait",
+)
+
+
 class Settings(BaseSettings):
     """Every setting of the hotline. Contract: `docs/settings.md`, generated from these fields."""
 
@@ -170,6 +182,35 @@ class Settings(BaseSettings):
         5, ge=1, le=1000, description="Faxes one caller may order, or get at one number, in 24 h."
     )
     fax_at_once: int = Field(2, ge=1, le=100, description="Calls that deliver faxes at a time.")
+    callback_tries: int = Field(
+        3, ge=1, le=10, description="Attempts to reach a citizen who is to be called back."
+    )
+    callback_pause: timedelta = Field(
+        timedelta(minutes=10), description="Pause between two attempts to reach a citizen."
+    )
+    callback_ring: timedelta = Field(
+        timedelta(seconds=45), description="How long the phone of a citizen we call back rings."
+    )
+    callback_hours: str = Field(
+        "08:00-21:00",
+        description="When citizens are called back (TIME_ZONE), while their line is open; "
+        "00:00-24:00: at night too.",
+    )
+    callback_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="E.164 beginnings that are called back, comma-separated; absent: the country "
+        "of PHONE_REGION. Premium and short numbers never.",
+    )
+    callback_deadline: timedelta = Field(
+        timedelta(minutes=30),
+        description="By then, counted within CALLBACK_HOURS, a citizen must have been called back.",
+    )
+    missed_calls: Literal["task", "dial"] = Field(
+        "task", description="Missed calls are called back by agents (task), or dialled by us."
+    )
+    missed_call_wait: timedelta = Field(
+        timedelta(seconds=5), description="Who gives up waiting earlier than that was not missed."
+    )
     message_deadline: timedelta = Field(
         timedelta(hours=24),
         description="A message must have been worked off by then (GB/T 33358: 24 hours).",
@@ -195,7 +236,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "agent_networks", "trunk_addresses", "fax_prefixes", "events_origins", mode="before"
+        "agent_networks",
+        "trunk_addresses",
+        "fax_prefixes",
+        "callback_prefixes",
+        "events_origins",
+        mode="before",
     )
     @classmethod
     def _split_list(cls, value: object) -> object:
@@ -203,7 +249,7 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
+    @field_validator(*_DURATIONS, mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -213,7 +259,7 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
+    @field_validator(*_DURATIONS)
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
@@ -229,14 +275,14 @@ class Settings(BaseSettings):
             return tuple(timedelta(seconds=int(part)) for part in re.split(r"[,\s]+", value))
         return value
 
-    @field_validator("fax_prefixes")
+    @field_validator("fax_prefixes", "callback_prefixes")
     @classmethod
     def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", part, re.ASCII) for part in value):
             raise ValueError("write beginnings of E.164 numbers: +86531,+8610")
         return value
 
-    @field_validator("fax_hours")
+    @field_validator("fax_hours", "callback_hours")
     @classmethod
     def _hours(cls, value: str) -> str:
         parse_hours(value)

@@ -26,6 +26,7 @@ _READERS = {
     "pjsip": "res_pjsip.so",
     "queues": "app_queue.so",
     "extensions": "pbx_config.so",
+    "say": "app_playback.so",
 }
 
 

@@ -109,7 +109,11 @@ async def scene(
     async with database.transaction() as connection:
         await seed_queues(connection)
     switch = SwitchService(database, FixedClock(), settings.node)
-    keeper = SwitchKeeper(database, switch, asterisk, settings, installation)  # type: ignore[arg-type]
+
+    async def no_problem() -> list[str]:
+        return []
+
+    keeper = SwitchKeeper(database, switch, asterisk, settings, installation, no_problem)  # type: ignore[arg-type]
     tasks = [asyncio.create_task(keeper.run()), asyncio.create_task(keeper.follow())]
     keeper.wake()
     yield Scene(database, switch, keeper, asterisk)

@@ -120,7 +120,7 @@ class Calls:
                 .values(agent_id=agent, **values)
                 .on_conflict_do_update(index_elements=["agent_id"], set_=values)
             )
-            await announce(connection, "agent", agent)
+            await announce(connection, "agent_state", agent)
 
 
 @dataclass

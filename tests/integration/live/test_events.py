@@ -210,8 +210,9 @@ async def test_a_read_takes_the_same_few_queries_whatever_lives(served: Served, 
         await served.calls.rings(await served.calls.queued(caller_number=NUMBER), "1001")
     with counted(served.desk.database) as seen:
         await served.desk.sven.get("/live")
-    # Of the token; one moment, queues, members, agents, waits, talks, legs, calls, cases, today.
-    assert len(seen) == 1 + 10
+    # Of the token; one moment, queues, members, logouts, agents, waits, talks, legs, calls, cases,
+    # today.
+    assert len(seen) == 1 + 11
     async with served.follower("sven") as sven:
         await sven.take()
         with counted(served.desk.database) as seen:
@@ -311,6 +312,6 @@ async def test_news_of_calls_that_are_not_there_harm_nobody(served: Served) -> N
         async with served.desk.database.transaction() as connection:
             await announce(connection, "call", str(uuid4()))
             await announce(connection, "call", "not-a-uuid")
-            await announce(connection, "agent", "9999")
+            await announce(connection, "agent_state", "9999")
         call_id = await served.calls.queued()
         await sven.until(lambda: str(call_id) in sven.calls)
