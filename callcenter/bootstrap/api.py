@@ -31,6 +31,7 @@ from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
+from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
 from callcenter.bootstrap.phones import phone_server
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
@@ -101,9 +102,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
     rosters = RosterService(
         database, clock, zone=settings.zone, default_language=settings.default_language
     )
+    live = live_service(settings, database, access)
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
+        live_routes(settings, database, live, access, guard),
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
@@ -138,6 +141,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
+    app.state.live = live
     bodies = (*PROMPT_BODIES, *FAX_BODIES)
     app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=bodies, prefix="/api/v1")
     install_problem_handlers(app)
@@ -159,21 +163,24 @@ async def serve_api(settings: Settings) -> None:
     if installation is None:
         raise MissingProgram
     database = Database(database_url(settings), name="callcenter-api")
+    app = build_app(settings, database, installation)
     server = _Server(
         uvicorn.Config(
-            build_app(settings, database, installation),
+            app,
             host=settings.api_host,
             port=settings.api_port,
             log_config=None,
             access_log=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=1,
+            **WEBSOCKETS,
         )
     )
     try:
         await run_until_stopped(
             {
                 "http": _serve_http(server),
+                **live_tasks(app.state.live),
                 "alive": show_life(settings.run_directory / "api.alive"),
             }
         )
