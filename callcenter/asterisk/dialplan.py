@@ -33,6 +33,10 @@ class Context(StrEnum):
     TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    SPY = "cc-spy"
+    TAKE_OVER = "cc-take-over"
+    MOVE = "cc-move"
+    SURVEY = "cc-survey"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -51,7 +55,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message
+    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message …
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -78,6 +82,16 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the agent's channel that a supervisor hears
+    SPY_AGENT = "CC_SPY_AGENT"  #: … the agent
+    SPY_CALL = "CC_SPY_CALL"  #: … and our UUID of the agent's call
+    SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
+    SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
+    SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    POSITION = "CC_POSITION"  #: the place in the next queue of who has waited already; or empty
+    ENTER_AT = "CC_ENTER_AT"  #: the same, for this Queue()
+    SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -101,6 +115,7 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    SURVEY = "survey"  #: args: call id, line
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -194,6 +209,22 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
+#: Asterisk's own: what Queue() takes a caller's priority from.
+QUEUE_PRIO: Final = "QUEUE_PRIO"
+
+#: Uniqueid of the channel of a supervisor who listens: this and that call's UUID.
+SPY_CHANNEL_PREFIX: Final = "spy-"
+
+
+def spy_call_of(uniqueid: str) -> UUID | None:
+    """The spying call whose channel has this uniqueid, if it is one."""
+    prefix, rest = uniqueid[: len(SPY_CHANNEL_PREFIX)], uniqueid[len(SPY_CHANNEL_PREFIX) :]
+    try:
+        return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
+    except ValueError:
+        return None
+
+
 def asterisk_queue(name: str) -> str:
     """Our queue's name as Asterisk knows it."""
     return QUEUE_PREFIX + name
@@ -214,7 +245,7 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|supervisor|survey>&priority=<1 to 20, or empty>
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
@@ -225,4 +256,7 @@ class JournalEvent(StrEnum):
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
     VOICEMAIL_END = "CC_VOICEMAIL_END"
+    SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
+    TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -146,6 +146,7 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 MODULE_OF = {
     "AGI": "res_agi",
     "CELGenUserEvent": "app_celgenuserevent",
+    "ChanSpy": "app_chanspy",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
@@ -289,9 +290,39 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
+
+
+def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
+    for context, exten, line in plan.code:
+        for entered in (Context.SPY, Context.TAKE_OVER, Context.MOVE):
+            assert f"{entered}," not in line, (context, exten, line)
+    [spied] = [line for _, _, line in plan.code if line.startswith("ChanSpy(")]
+    # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
+    assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
+    options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
+    assert options == ["quE", "quEw", "quEB"]
+
+
+def test_a_place_in_the_queue_counts_for_one_visit(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    taken = way.index("Set(CC_ENTER_AT=${FILTER(0123456789,${CC_POSITION})})")
+    assert way[taken + 1] == "Set(CC_POSITION=)"
+    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+    assert taken < queue
+    assert way[queue].endswith(",${CC_ENTER_AT})")
+
+
+def test_a_survey_says_goodbye_whatever_python_does(plan: Dialplan) -> None:
+    way = [line for context, exten, line in plan.code if (context, exten) == ("cc-survey", "s")]
+    asked = next(i for i, line in enumerate(way) if line.startswith("AGI("))
+    assert way[asked - 1] == "Set(CC_NEXT=)"
+    assert way[asked + 2].endswith("/goodbye)")
+    assert way[asked + 3] == "Hangup(16)"
+    assert "Set(CC_SURVEY=)" in way[:asked]
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
