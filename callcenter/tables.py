@@ -7,6 +7,7 @@ from importlib import import_module
 ROOMS = (
     "access",
     "agents",
+    "agents.supervision",
     "calls",
     "cases",
     "channels",
@@ -14,7 +15,9 @@ ROOMS = (
     "knowledge",
     "lines",
     "lines.callers",
+    "lines.flags",
     "lines.notices",
+    "lines.surveys",
     "prompts",
     "queues",
     "queues.callbacks",

@@ -55,7 +55,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message …
+    WHY = "CC_WHY"  #: flow | failover | direct | transfer | message | supervisor | survey
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -245,7 +245,7 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message|supervisor|survey>&priority=<1 to 20, or empty>
+    #: queue=&why=<as Variable.WHY>&priority=<1 to 20, or empty>
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation

@@ -26,6 +26,7 @@ from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
 from callcenter.knowledge.service import ArticleService
 from callcenter.lines.doors import Doors
+from callcenter.lines.surveys.dialogue import Surveys
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -76,7 +77,13 @@ async def serve_agi(settings: Settings, number: int) -> None:
         finally:
             del seeds[session.call_id]
 
+    surveys = Surveys(database, system_clock, LibraryVoice(library))
+
+    async def survey(request: AgiRequest) -> None:
+        await surveys.run(AgiCallSession(request, server.counters))
+
     server.add_route(Route.FLOW, flow)
+    server.add_route(Route.SURVEY, survey)
     await server.serve()
     try:
         await run_until_stopped(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -17,6 +18,8 @@ from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
+from callcenter.agents.supervision.api import router as supervision_router
+from callcenter.agents.supervision.service import SupervisionService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
@@ -40,9 +43,13 @@ from callcenter.knowledge.service import ArticleService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.callers.api import router as callers_router
 from callcenter.lines.callers.service import CallerListService
+from callcenter.lines.flags.api import router as flags_router
+from callcenter.lines.flags.service import FlagService
 from callcenter.lines.notices.api import router as notices_router
 from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
+from callcenter.lines.surveys.api import router as surveys_router
+from callcenter.lines.surveys.service import SurveyService
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -63,6 +70,7 @@ from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
+from callcenter.switch.acts import ActOrders
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
@@ -78,6 +86,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
+    acts = ActOrders(database, clock, settings.node)
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock, zone=settings.zone)
     callers = CallerListService(database, clock, region=settings.phone_region)
@@ -100,6 +109,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         flows_router(flows, guard),
         lines_router(LineService(database, switch, library), guard),
         callers_router(callers, guard),
+        flags_router(FlagService(database, clock), guard),
+        surveys_router(SurveyService(database, clock), guard),
         notices_router(NoticeService(database, library, clock), guard),
         articles_router(articles, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
@@ -108,6 +119,9 @@ def build_app(settings: Settings, database: Database, installation: Installation
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
+        supervision_router(
+            SupervisionService(database, clock, acts, node=settings.node, new_id=uuid4), guard
+        ),
     ):
         api.include_router(room)
     app = FastAPI(

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.supervision.service import on_facts as supervision_on_facts
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -26,6 +27,7 @@ from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.supervision import Supervision
 from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
@@ -164,7 +166,7 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {}
+        return {**Supervision(self._ami, self._consumer.note, system_clock).executors()}
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -186,6 +188,7 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await supervision_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
 

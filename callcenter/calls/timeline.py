@@ -40,6 +40,8 @@ _DOOR: Final[dict[str, str]] = {
     DoorStep.NOTICE: "Was told that the call is recorded.",
     DoorStep.WELCOME: "Was welcomed.",
     DoorStep.CLOSED: "Was told that the line is closed now.",
+    ".survey_solved": "Was asked whether the matter is solved.",
+    ".survey_satisfied": "Was asked whether the service was good.",
 }
 _WHY: Final = {
     "flow": "chosen in the menu",
