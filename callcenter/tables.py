@@ -22,6 +22,7 @@ ROOMS = (
     "queues",
     "queues.callbacks",
     "recordings",
+    "recordings.quality",
     "schedules",
     "switch",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +14,8 @@ from fastapi import APIRouter, FastAPI
 
 from callcenter import __version__
 from callcenter.access.api import router as access_router
+from callcenter.access.audit import AuditService
+from callcenter.access.audit_api import router as audit_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
@@ -67,6 +70,8 @@ from callcenter.queues.callbacks.api import router as callbacks_router
 from callcenter.queues.callbacks.service import CallbackService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
+from callcenter.recordings.quality.api import router as quality_router
+from callcenter.recordings.quality.service import QualityService
 from callcenter.recordings.service import RecordingService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
@@ -96,12 +101,17 @@ def build_app(settings: Settings, database: Database, installation: Installation
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    quality = QualityService(
+        database, clock, zone=settings.zone, new_seed=lambda: secrets.randbits(52)
+    )
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        quality_router(quality, guard),
+        audit_router(AuditService(database), guard),
         fax_router(fax_service(settings, database, documents, clock), documents, guard),
         messages_router(
             MessageService(database, CaseService(database, clock), recordings, clock), guard
