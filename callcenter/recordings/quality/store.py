@@ -64,13 +64,9 @@ async def form_by_id(connection: AsyncConnection, form_id: int) -> Form:
 
 async def newest_forms(connection: AsyncConnection, after: str, limit: int) -> Sequence[Form]:
     """The newest version of each form, by name, those behind `after`."""
-    wanted = (
-        _forms()
-        .where(_F.name > after)
-        .order_by(_F.name, _F.version.desc())
-        .distinct(_F.name)
-        .limit(limit)
-    )
+    newer = quality_forms.alias("newer")
+    superseded = exists().where(newer.c.name == _F.name, newer.c.version > _F.version)
+    wanted = _forms().where(_F.name > after, ~superseded).order_by(_F.name).limit(limit)
     return [_form(row) for row in (await connection.execute(wanted)).mappings()]
 
 

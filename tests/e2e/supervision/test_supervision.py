@@ -168,7 +168,7 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
                 voice.cancel()
                 await asyncio.gather(voice, return_exceptions=True)
             party.hang_up()
-            await party.result()
+            await party.end()
 
     call = await scene.call(disposition="answered", agent=AGENT, hangup_by="caller")
     agents = [leg["agent"] for leg in call["legs"] if leg["role"] == "agent"]
@@ -178,3 +178,70 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
     assert (own["direction"], own["disposition"]) == ("internal", "answered")
     assert [leg["agent"] for leg in own["legs"]] == [PHONE]
     assert (await scene.hotline.get("/supervision/spying"))["items"] == []
+
+
+async def test_a_waiting_caller_is_moved_and_comes_before_others(scene: Scene) -> None:
+    async with (
+        scene.agent(AGENT, "agent_rings.xml"),
+        Handset() as citizen,
+        scene.citizen("citizen_handset.xml", keys=citizen.keys) as party,
+    ):
+        await citizen.hears(await scene.flow_text("welcome", "zh"))
+        await citizen.press("0")
+
+        async def waits() -> dict[str, Any]:
+            [call] = await scene.calls()
+            assert call["state"] == "queued"
+            return call
+
+        call = await eventually(waits, "the caller waits", within=timedelta(seconds=20))
+        path = f"/calls/{call['call_id']}"
+        moved = await act(
+            scene, f"{path}/queue", queue="enterprise", reason="a firm, not a citizen"
+        )
+        assert (moved["queue"], moved["position"], moved["priority"]) == ("enterprise", 1, 0)
+        first = await act(scene, f"{path}/priority", priority=7, reason="called three times")
+        assert (first["queue"], first["position"], first["priority"]) == ("enterprise", 1, 7)
+        row = await scene.hotline.get(path)
+        assert (row["state"], row["queue"], row["priority"]) == ("queued", "enterprise", 7)
+        assert row["queued_at"] == call["queued_at"], "the clock of the wait goes on"
+        party.hang_up()
+        await party.end()
+    ended = await scene.call(disposition="abandoned", queue="enterprise", priority=7)
+    assert "caller_priority_changed" in await scene.timeline(ended)
+    late = await act(scene, f"{path}/priority", status=409, priority=1, reason="too late")
+    assert "ended" in late["detail"]
+    audited = await scene.hotline.get("/audit", subject=f"call/{ended['call_id']}")
+    assert [one["act"] for one in audited["items"]] == [
+        "supervision.priority",
+        "supervision.move",
+    ]
+
+
+async def test_after_the_agent_hangs_up_the_citizen_says_how_it_was(scene: Scene) -> None:
+    client, survey = scene.hotline.client, "/api/v1/lines/12345/survey"
+    reply = await client.put(survey, json={"enabled": True}, headers={"If-Match": "*"})
+    assert reply.status_code == 200, reply.text
+    try:
+        async with (
+            scene.agent(AGENT, "agent_hangs_up.xml", pause=timedelta(seconds=1)),
+            Handset() as citizen,
+            scene.citizen("citizen_handset.xml", keys=citizen.keys) as party,
+        ):
+            await citizen.hears(await scene.flow_text("welcome", "zh"))
+            await citizen.press("0")
+            await citizen.hears(scene.prompt("survey_solved", "zh"))
+            await citizen.press("1")
+            await citizen.hears(scene.prompt("survey_satisfied", "zh"))
+            await citizen.press("2")
+            await citizen.hears(scene.prompt("goodbye", "zh"))
+            result = await party.result()
+        assert result.ok, str(result)
+    finally:
+        await client.put(survey, json={"enabled": False}, headers={"If-Match": "*"})
+
+    call = await scene.call(disposition="answered", agent=AGENT, hangup_by="agent")
+    answers = (await scene.hotline.get("/surveys/answers"))["items"]
+    [answer] = [one for one in answers if one["call_id"] == call["call_id"]]
+    assert (answer["solved"], answer["satisfied"], answer["agent"]) == (True, False, AGENT)
+    assert (answer["case_number"], answer["language"]) == (call["case_number"], "zh")
