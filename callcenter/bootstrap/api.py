@@ -21,6 +21,10 @@ from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
+from callcenter.agents.sessions.api import reasons_router
+from callcenter.agents.sessions.api import router as agent_states_router
+from callcenter.agents.sessions.reasons import PauseReasonService
+from callcenter.agents.sessions.service import SessionService
 from callcenter.agents.supervision.api import router as supervision_router
 from callcenter.agents.supervision.service import SupervisionService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
@@ -92,6 +96,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
     acts = ActOrders(database, clock, settings.node)
+    sessions = SessionService(database, clock)
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock, zone=settings.zone)
     callers = CallerListService(database, clock, region=settings.phone_region)
@@ -130,8 +135,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
         supervision_router(
-            SupervisionService(database, clock, acts, node=settings.node, new_id=uuid4), guard
+            SupervisionService(database, clock, acts, sessions, node=settings.node, new_id=uuid4),
+            guard,
         ),
+        agent_states_router(sessions, guard, clock),
+        reasons_router(PauseReasonService(database, switch), guard),
     ):
         api.include_router(room)
     app = FastAPI(

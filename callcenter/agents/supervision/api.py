@@ -1,5 +1,6 @@
-"""`/agents/{id}/listen whisper join`, `/calls/{id}/take-over queue priority`,
-`/supervision/spying`. Supervisors only; each act needs a reason and leaves an audit record.
+"""`/agents/{id}/listen whisper join force-pause force-log-off force-ready`,
+`/calls/{id}/take-over queue priority`, `/supervision/spying`. Supervisors only;
+each act needs a reason and leaves an audit record.
 
 A reply of 200 means that Asterisk was seen to do it. `pickup` `ringing`: the supervisor's phone was
 called and not picked up yet; it rings for 20 s.
@@ -18,6 +19,7 @@ from pydantic import Field
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.agents.model import AGENT_ID
+from callcenter.agents.sessions.model import Record
 from callcenter.agents.supervision.model import (
     HIGHEST_PRIORITY,
     LOWEST_PRIORITY,
@@ -58,6 +60,29 @@ class NewPriority(Schema):
 
     priority: Annotated[Whole, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
     reason: Reason
+
+
+class Force(Schema):
+    """Why."""
+
+    reason: Reason
+
+
+class ForcePause(Force):
+    """`pause_reason`: one of `/pause-reasons` that a supervisor may give."""
+
+    pause_reason: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")] = "forced"
+
+
+class ForcedOut(Schema):
+    """How the agent is: a pause or log-off that is wished for in a talk comes after it. `in_force`:
+    Asterisk was seen to follow; what agents' states say (`/agents/{id}/state`) has the rest."""
+
+    agent_id: str
+    state: str
+    logged_in: bool
+    wanted_pause: str | None
+    in_force: bool
 
 
 class BroughtOut(Schema):
@@ -140,6 +165,31 @@ def router(service: SupervisionService, guard: Guard) -> APIRouter:
         await service.stop_spying(agent_id, body.supervisor_phone, body.reason, by=who.name)
         return StoppedOut(supervisor_phone=body.supervisor_phone, agent=agent_id)
 
+    @routes.post("/agents/{agent_id}/force-pause")
+    async def force_pause(
+        agent_id: AgentId, body: ForcePause, who: Principal = Depends(guard.supervisor)
+    ) -> ForcedOut:
+        """No more calls for this agent until somebody ends the pause; a talk goes on."""
+        return _forced(
+            await service.force(
+                agent_id, "paused", body.reason, by=who, pause_reason=body.pause_reason
+            )
+        )
+
+    @routes.post("/agents/{agent_id}/force-log-off")
+    async def force_log_off(
+        agent_id: AgentId, body: Force, who: Principal = Depends(guard.supervisor)
+    ) -> ForcedOut:
+        """The agent takes no calls until logged in again; a talk goes on."""
+        return _forced(await service.force(agent_id, "offline", body.reason, by=who))
+
+    @routes.post("/agents/{agent_id}/force-ready")
+    async def force_ready(
+        agent_id: AgentId, body: Force, who: Principal = Depends(guard.supervisor)
+    ) -> ForcedOut:
+        """Ends a pause, or logs the agent in."""
+        return _forced(await service.force(agent_id, "ready", body.reason, by=who))
+
     @routes.get("/supervision/spying")
     async def spying(_who: Principal = Depends(guard.supervisor)) -> SpyingList:
         """Who hears whom now, longest first."""
@@ -169,6 +219,16 @@ def router(service: SupervisionService, guard: Guard) -> APIRouter:
         return _place(await service.prioritise(call_id, body.priority, body.reason, by=who.name))
 
     return routes
+
+
+def _forced(record: Record) -> ForcedOut:
+    return ForcedOut(
+        agent_id=record.session.agent_id,
+        state=record.state.value,
+        logged_in=record.session.logged_in,
+        wanted_pause=record.session.paused_for,
+        in_force=record.in_force,
+    )
 
 
 def _brought(done: Brought, mode: SpyMode | None) -> BroughtOut:

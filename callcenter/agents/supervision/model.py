@@ -25,8 +25,9 @@ class NotNow(Conflict):
 
     slug = "not-now"
 
-    def __init__(self, what: str, allowed: str) -> None:
-        super().__init__(f"{what} Allowed now: {allowed}.")
+    def __init__(self, what: str, *allowed: str) -> None:
+        super().__init__(f"{what} Allowed now: {', '.join(allowed) or 'nothing of this'}.")
+        self.allowed = allowed
 
 
 class SpyMode(StrEnum):
@@ -97,9 +98,7 @@ def may_spy(agent: str, state: str | None, talk: Talk | None, phone: str) -> Tal
         raise InvalidField("supervisor_phone", "nobody listens to their own phone")
     if talk is None:
         said = f" (state: {state})" if state else ""
-        raise NotNow(
-            f"Agent {agent} talks with nobody now{said}.", "nothing of this; wait for a call"
-        )
+        raise NotNow(f"Agent {agent} talks with nobody now{said}.")
     return talk
 
 
@@ -113,11 +112,11 @@ def changed_mode(agent: str, talk: Talk, mode: SpyMode, now: Spying | None) -> S
     if now.agent != agent or now.spied_call != talk.call_id:
         raise NotNow(
             f"Phone {now.phone} hears agent {now.agent} now.",
-            f"POST /agents/{now.agent}/listen/stop, then again",
+            f"POST /agents/{now.agent}/listen/stop",
         )
     if now.mode is mode:
-        others = ", ".join(one for one in SpyMode if one is not mode)
-        raise NotNow(f"Phone {now.phone} does so already ({mode}).", f"{others}, listen/stop")
+        others = [one.value for one in SpyMode if one is not mode]
+        raise NotNow(f"Phone {now.phone} does so already ({mode}).", *others, "listen/stop")
     return now
 
 
@@ -129,14 +128,14 @@ def may_take_over(call: LiveCall, phone: str) -> None:
         raise NotNow(
             f"The call is {call.state}: only a caller who waits in a queue or talks with an agent "
             "can be taken over.",
-            _allowed(call),
+            *_allowed(call),
         )
 
 
 def may_move(call: LiveCall, queue: str) -> None:
     """Raises `NotNow`, `InvalidField`."""
     if not call.is_waiting:
-        raise NotNow(f"The call is {call.state}, it waits in no queue.", _allowed(call))
+        raise NotNow(f"The call is {call.state}, it waits in no queue.", *_allowed(call))
     if call.queue == queue:
         raise InvalidField("queue", "the caller waits there already")
 
@@ -144,12 +143,13 @@ def may_move(call: LiveCall, queue: str) -> None:
 def may_prioritise(call: LiveCall) -> None:
     """Raises `NotNow`."""
     if not call.is_waiting:
-        raise NotNow(f"The call is {call.state}, it waits in no queue.", _allowed(call))
+        raise NotNow(f"The call is {call.state}, it waits in no queue.", *_allowed(call))
 
 
-def _allowed(call: LiveCall) -> str:
+def _allowed(call: LiveCall) -> tuple[str, ...]:
     if call.is_waiting:
-        return "take-over, queue, priority"
+        return ("take-over", "queue", "priority")
     if call.agent is not None:
-        return f"take-over; listen, whisper, join with agent {call.agent}"
-    return "nothing of a supervisor's"
+        at_the_agent = (f"/agents/{call.agent}/{mode}" for mode in SpyMode)
+        return ("take-over", *at_the_agent)
+    return ()

@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.access import audit
+from callcenter.access.model import Principal
 from callcenter.agents.model import NoSuchAgent, is_agent_id
+from callcenter.agents.sessions.model import Record
 from callcenter.agents.supervision import store
 from callcenter.agents.supervision.model import (
     LiveCall,
@@ -67,6 +69,21 @@ class Place:
     priority: int
 
 
+class AgentWishes(Protocol):
+    """Who brings agents into states; `agents.sessions.service.SessionService` does. Writes the
+    audit record with the wish, and returns once Asterisk was seen to follow, or after its wait."""
+
+    async def set_state(
+        self,
+        agent_id: str,
+        state: str,
+        *,
+        by: Principal,
+        reason: str | None = None,
+        because: str = "",
+    ) -> tuple[Record, frozenset[str]]: ...
+
+
 class SupervisionService:
     """Use cases of the REST API. `node` is the Asterisk that acts; `new_id` names spying calls."""
 
@@ -75,6 +92,7 @@ class SupervisionService:
         database: Database,
         clock: Clock,
         acts: ActOrders,
+        wishes: AgentWishes,
         *,
         node: str,
         new_id: Callable[[], UUID],
@@ -82,8 +100,22 @@ class SupervisionService:
         self._database = database
         self._clock = clock
         self._acts = acts
+        self._wishes = wishes
         self._node = node
         self._new_id = new_id
+
+    async def force(
+        self, agent: str, state: str, reason: str, *, by: Principal, pause_reason: str | None = None
+    ) -> Record:
+        """Bring somebody else's agent into a state: `ready`, `paused` (with its reason), `offline`.
+
+        Raises `InvalidField`, `NoSuchAgent`, `WrongState`.
+        """
+        why = checked_reason(reason)
+        record, _queues = await self._wishes.set_state(
+            agent, state, by=by, reason=pause_reason, because=why
+        )
+        return record
 
     async def spy(self, agent: str, phone: str, mode: SpyMode, reason: str, *, by: str) -> Brought:
         """Have the supervisor's phone hear this agent; where it does, change the mode.

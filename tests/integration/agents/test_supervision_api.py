@@ -18,6 +18,7 @@ from callcenter.access.audit import AuditService
 from callcenter.access.audit_api import router as audit_router
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
+from callcenter.agents.sessions.service import SessionService
 from callcenter.agents.supervision import service as supervision
 from callcenter.agents.supervision.api import router
 from callcenter.agents.supervision.service import SupervisionService, on_facts
@@ -107,7 +108,12 @@ async def floor(database: Database) -> AsyncIterator[Floor]:
     app = FastAPI()
     install_problem_handlers(app)
     service = SupervisionService(
-        database, clock, ActOrders(database, clock, "n1"), node="n1", new_id=lambda: SPYING
+        database,
+        clock,
+        ActOrders(database, clock, "n1"),
+        SessionService(database, clock, wait=timedelta()),
+        node="n1",
+        new_id=lambda: SPYING,
     )
     guard = Guard(authenticate)
     app.include_router(router(service, guard))
@@ -228,19 +234,55 @@ async def test_a_phone_that_hears_another_agent_is_told_to_stop_first(floor: Flo
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "allowed"),
+    ("path", "body"),
     [
-        ("take-over", WHY, "nothing of a supervisor's"),
-        ("queue", {"queue": "legal", "reason": "x"}, "nothing of a supervisor's"),
-        ("priority", {"priority": 5, "reason": "x"}, "nothing of a supervisor's"),
+        ("take-over", WHY),
+        ("queue", {"queue": "legal", "reason": "x"}),
+        ("priority", {"priority": 5, "reason": "x"}),
     ],
 )
 async def test_a_caller_in_the_menu_is_left_alone(
-    floor: Floor, path: str, body: dict[str, Any], allowed: str
+    floor: Floor, path: str, body: dict[str, Any]
 ) -> None:
     refused = await floor("POST", f"/calls/{CALL}/{path}", json=body)
-    assert (refused.status_code, allowed in refused.json()["detail"]) == (409, True)
+    assert (refused.status_code, refused.json()["allowed"]) == (409, [])
     assert await floor.audited() == []
+
+
+async def test_in_a_talk_it_is_said_what_can_be_done_instead_of_a_move(floor: Floor) -> None:
+    await floor.talk()
+    refused = await floor("POST", f"/calls/{CALL}/queue", json={"queue": "legal", "reason": "x"})
+    assert refused.status_code == 409
+    assert refused.json()["allowed"] == [
+        "take-over",
+        "/agents/1001/listen",
+        "/agents/1001/whisper",
+        "/agents/1001/join",
+    ]
+
+
+async def test_an_agent_is_paused_logged_off_and_made_ready_with_a_reason(floor: Floor) -> None:
+    why = {"reason": "smokes too long"}
+    for act, paused, logged_in in (
+        ("force-pause", "forced", True),
+        ("force-ready", None, True),
+        ("force-log-off", None, False),
+    ):
+        done = await floor("POST", f"/agents/1001/{act}", json=why)
+        assert done.status_code == 200, done.text
+        answer = done.json()
+        assert (answer["wanted_pause"], answer["logged_in"]) == (paused, logged_in), act
+        assert answer["in_force"] is False, "no node has followed"
+    told = [(one["act"], one["reason"], one["who"]) for one in await floor.audited()]
+    assert told == [
+        (f"agent.{act}", why["reason"], "ling") for act in ("offline", "ready", "pause")
+    ]
+    for act in ("force-pause", "force-ready", "force-log-off"):
+        assert (await floor("POST", f"/agents/1001/{act}", json={})).status_code == 422
+        assert (await floor("POST", f"/agents/9999/{act}", json=why)).status_code == 404
+        assert (await floor("POST", f"/agents/1001/{act}", "agent", json=why)).status_code == 403
+    unknown = {**why, "pause_reason": "none"}
+    assert (await floor("POST", "/agents/1001/force-pause", json=unknown)).status_code == 422
 
 
 async def test_a_caller_who_is_moved_comes_before_those_who_came_later(floor: Floor) -> None:
