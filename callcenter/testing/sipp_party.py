@@ -162,9 +162,12 @@ class SippParty:
         target = header["Contact"].partition("<")[2].partition(">")[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
             way.bind((self.address, 0))
-            here = f"{self.address}:{way.getsockname()[1]}"
+            port = way.getsockname()[1]
+            here = f"{self.address}:{port}"
+            # PJSIP would take the same branch from anybody within 32 s for the same BYE once more.
+            branch = f"bye{self.port}x{port}"
             bye = (
-                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye\r\n"
+                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{branch}\r\n"
                 f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
                 "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )

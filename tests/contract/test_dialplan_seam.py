@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.agents.supervision.model import SpyMode
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
@@ -34,6 +35,7 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
+from callcenter.asterisk.supervision import spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
@@ -310,7 +312,8 @@ def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
     # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
     assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
     options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
-    assert options == ["quE", "quEw", "quEB"]
+    assert options == list(spy_options().values())
+    assert [str(mode) for mode in SpyMode] == list(plan.extens[Context.SPY])[:3]
 
 
 def test_a_place_in_the_queue_counts_for_one_visit(plan: Dialplan) -> None:

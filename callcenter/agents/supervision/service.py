@@ -3,7 +3,8 @@ node saw Asterisk do it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -47,6 +48,11 @@ PRIORITY: Final = "caller_priority"
 PICKUP_LIMIT: Final = timedelta(seconds=4)
 #: How long a reply waits for the act: longer than the node works on one.
 _LIMIT: Final = timedelta(seconds=9)
+#: How long it waits then for the journal to say the same, so that who reads next reads it.
+JOURNAL_LIMIT: Final = timedelta(seconds=2)
+_LOOK_EVERY: Final = timedelta(milliseconds=25)
+
+Look = Callable[[AsyncConnection], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,7 @@ class SupervisionService:
         *,
         node: str,
         new_id: Callable[[], UUID],
+        journal_limit: timedelta = JOURNAL_LIMIT,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -103,6 +110,7 @@ class SupervisionService:
         self._wishes = wishes
         self._node = node
         self._new_id = new_id
+        self._journal_limit = journal_limit
 
     async def force(
         self, agent: str, state: str, reason: str, *, by: Principal, pause_reason: str | None = None
@@ -166,13 +174,15 @@ class SupervisionService:
                     "spying_call": str(spying_call),
                 },
             )
-        result = await self._acts.wait(act_id, _LIMIT)
-        return Brought(
-            call_id=talk.call_id,
-            phone=phone,
-            pickup=Pickup(result["pickup"]),
-            spying_call=spying_call,
-        )
+        pickup = Pickup((await self._acts.wait(act_id, _LIMIT))["pickup"])
+        if pickup is Pickup.CONNECTED:
+
+            async def hears(connection: AsyncConnection) -> bool:
+                now = await store.spying_of(connection, phone)
+                return now is not None and (now.agent, now.mode) == (agent, mode)
+
+            await self._told_by_the_journal(hears)
+        return Brought(call_id=talk.call_id, phone=phone, pickup=pickup, spying_call=spying_call)
 
     async def stop_spying(self, agent: str, phone: str, reason: str, *, by: str) -> None:
         """Raises `NoSuchAgent`, `InvalidField`, `ActRefused`, `ActUnknown`."""
@@ -191,6 +201,11 @@ class SupervisionService:
                 detail={"phone": phone},
             )
         await self._acts.wait(act_id, _LIMIT)
+
+        async def hears_nobody(connection: AsyncConnection) -> bool:
+            return await store.spying_of(connection, phone) is None
+
+        await self._told_by_the_journal(hears_nobody)
 
     async def spying(self) -> Sequence[Spying]:
         """Who hears whom now, by the journal."""
@@ -217,8 +232,15 @@ class SupervisionService:
                 by=by,
                 detail={"phone": phone, "agent": call.agent, "queue": call.queue},
             )
-        result = await self._acts.wait(act_id, _LIMIT)
-        return Brought(call_id=call_id, phone=phone, pickup=Pickup(result["pickup"]))
+        pickup = Pickup((await self._acts.wait(act_id, _LIMIT))["pickup"])
+        if pickup is Pickup.CONNECTED:
+
+            async def has_it(connection: AsyncConnection) -> bool:
+                now = await store.live_call(connection, call_id)
+                return now is not None and now.agent == phone
+
+            await self._told_by_the_journal(has_it)
+        return Brought(call_id=call_id, phone=phone, pickup=pickup)
 
     async def move(self, call_id: UUID, queue: str, reason: str, *, by: str) -> Place:
         """Have a waiting caller wait in another queue, at the place the time waited gives there.
@@ -253,6 +275,12 @@ class SupervisionService:
                 detail={"from": call.queue, "to": queue, "position": place},
             )
         result = await self._acts.wait(act_id, _LIMIT)
+
+        async def waits_there(connection: AsyncConnection) -> bool:
+            now = await store.live_call(connection, call_id)
+            return now is not None and now.queue == queue
+
+        await self._told_by_the_journal(waits_there)
         return _place(call_id, queue, result)
 
     async def prioritise(self, call_id: UUID, priority: int, reason: str, *, by: str) -> Place:
@@ -283,6 +311,16 @@ class SupervisionService:
             )
         result = await self._acts.wait(act_id, _LIMIT)
         return _place(call_id, call.queue, result)
+
+    async def _told_by_the_journal(self, look: Look) -> None:
+        """Asterisk was seen to do it; wait a moment until the rows say so too."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._journal_limit.total_seconds()
+        while loop.time() < until:
+            async with self._database.transaction() as connection:
+                if await look(connection):
+                    return
+            await asyncio.sleep(_LOOK_EVERY.total_seconds())
 
     async def _ordered(
         self,

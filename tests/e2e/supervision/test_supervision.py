@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,6 +179,23 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
     assert (own["direction"], own["disposition"]) == ("internal", "answered")
     assert [leg["agent"] for leg in own["legs"]] == [PHONE]
     assert (await scene.hotline.get("/supervision/spying"))["items"] == []
+
+
+async def test_a_call_that_nobody_takes_over_goes_back_to_an_agent(
+    scene: Scene, folder: Path
+) -> None:
+    body = {"supervisor_phone": PHONE, "reason": "too hard for a beginner"}
+    async with talking(scene) as (citizen, _agent, party, call_id):
+        async with scene.agent(PHONE, str(folder / "phone_refuses.xml")):
+            await reachable(scene, PHONE)
+            refused = await act(scene, f"/calls/{call_id}/take-over", status=409, **body)
+            assert "back in the queue" in refused["detail"]
+        await settled({"citizen": Ear(citizen)}, {"citizen": {"agent"}})
+        party.hang_up()
+        await party.end()
+    call = await scene.call(disposition="answered", agent=AGENT, queue="general")
+    talks = [leg for leg in call["legs"] if leg["agent"] == AGENT and leg["answered_at"]]
+    assert len(talks) == 2, "the agent was released, and took the caller again"
 
 
 async def test_a_waiting_caller_is_moved_and_comes_before_others(scene: Scene) -> None:

@@ -114,6 +114,8 @@ async def floor(database: Database) -> AsyncIterator[Floor]:
         SessionService(database, clock, wait=timedelta()),
         node="n1",
         new_id=lambda: SPYING,
+        # Nobody writes a journal here.
+        journal_limit=timedelta(),
     )
     guard = Guard(authenticate)
     app.include_router(router(service, guard))
