@@ -29,6 +29,7 @@ from callcenter.platform.deadline import at_most
 _DESK_LIMIT: Final = timedelta(seconds=1)
 _SECONDS: Final = 6
 FLOW: Final = ".survey"
+_END: Final = "end"
 #: Shipped prompts, by question.
 PROMPTS: Final = {one: f"survey_{one.value}" for one in Question}
 
@@ -43,8 +44,8 @@ def survey_flow() -> Flow:
             "entry": first.value,
             "nodes": {
                 first.value: _node(first, second.value),
-                second.value: _node(second, "end"),
-                "end": {"type": "hangup"},
+                second.value: _node(second, _END),
+                _END: {"type": "hangup"},
             },
         }
     )
@@ -133,6 +134,8 @@ class _Kept:
         return await self._call.play(prompts)
 
     async def entered(self, step: Step) -> None:
+        if step.node == _END:
+            return  # nothing is heard there
         await self._call.entered(_journalled(step))
         about, _, question = step.about.partition("/")
         if about != "survey":

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, Select, exists, func, literal, or_, select, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.calls.tables import agent_talks, calls
+from callcenter.calls.tables import agent_talks, call_legs, calls
 from callcenter.cases.tables import case_calls
 from callcenter.lines.callers.model import ListName
 from callcenter.lines.callers.tables import listed_callers
@@ -70,8 +70,21 @@ async def to_be_asked(
     """The answer that this caller has to give, not written yet; None: the caller is not asked.
 
     Not asked are: callers of lines without a survey, of calls that were flagged, of numbers on the
-    nuisance list, who talked with no agent of ours, and who were asked before.
+    nuisance list, who talked with no agent of ours, or with somebody else last, and who were asked
+    before.
     """
+    ended = (
+        select(func.max(agent_talks.c.ended_at))
+        .where(agent_talks.c.call_id == calls.c.call_id)
+        .scalar_subquery()
+    )
+    handed_on = exists().where(
+        call_legs.c.call_id == calls.c.call_id,
+        call_legs.c.uniqueid != calls.c.uniqueid,
+        call_legs.c.agent.is_(None),
+        call_legs.c.answered_at.is_not(None),
+        or_(call_legs.c.ended_at.is_(None), call_legs.c.ended_at > ended),
+    )
     last = (
         select(agent_talks.c.agent)
         .where(agent_talks.c.call_id == calls.c.call_id)
@@ -101,6 +114,7 @@ async def to_be_asked(
             calls.c.call_id == call_id,
             line_surveys.c.enabled,
             last.is_not(None),
+            ~handed_on,
             ~exists().where(call_flags.c.call_id == calls.c.call_id),
             ~exists().where(survey_answers.c.call_id == calls.c.call_id),
             ~exists().where(

@@ -201,6 +201,25 @@ async def test_a_number_on_the_nuisance_list_is_not_asked(line: Line, expired: b
     assert len(await line.answers()) == expired
 
 
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(30, True), (90, False), (None, False)], ids=["before", "after", "open"]
+)
+async def test_who_talked_with_another_unit_last_is_not_asked(
+    line: Line, seconds: int | None, asked: bool
+) -> None:
+    await line.call()
+    await line.sql("UPDATE agent_talks SET ended_at = :at", at=NOW + timedelta(seconds=60))
+    await line.sql(
+        "INSERT INTO call_legs (call_id, uniqueid, node, channel, role, started_at, answered_at,"
+        " ended_at) VALUES (:id, 'u3', 'n1', 'PJSIP/trunk-00000003', 'other', :at, :at, :over)",
+        id=CALL,
+        at=NOW,
+        over=None if seconds is None else NOW + timedelta(seconds=seconds),
+    )
+    await line.asks("1", "1")
+    assert len(await line.answers()) == asked
+
+
 async def test_who_talked_with_no_agent_or_calls_a_line_without_a_survey_is_not_asked(
     line: Line,
 ) -> None:
