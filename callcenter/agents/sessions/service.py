@@ -164,8 +164,8 @@ class SessionService:
             return await store.spans(
                 connection,
                 agent_id,
-                began_before=until,
-                ended_after=since,
+                until=until,
+                since=since,
                 after=after,
                 limit=limit,
             )

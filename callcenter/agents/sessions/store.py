@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, insert, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -268,18 +269,18 @@ async def spans(
     connection: AsyncConnection,
     agent_id: str,
     *,
-    began_before: datetime,
-    ended_after: datetime,
+    until: datetime,
+    since: datetime,
     after: tuple[datetime, int] | None,
     limit: int,
 ) -> Sequence[Span]:
-    """Oldest first: what overlaps the time from `ended_after` to `began_before`."""
+    """Oldest first: what overlaps the time from `since` to `until`."""
     wanted = (
         select(agent_activity)
         .where(
             agent_activity.c.agent_id == agent_id,
-            agent_activity.c.began_at < began_before,
-            or_(agent_activity.c.ended_at.is_(None), agent_activity.c.ended_at > ended_after),
+            agent_activity.c.began_at <= until,
+            or_(agent_activity.c.ended_at.is_(None), agent_activity.c.ended_at > since),
         )
         .order_by(agent_activity.c.began_at, agent_activity.c.activity_id)
         .limit(limit)
@@ -292,9 +293,11 @@ async def spans(
 
 
 async def last_talks(
-    connection: AsyncConnection, agent_ids: Collection[str]
+    connection: AsyncConnection, agent_ids: Collection[str], since: datetime
 ) -> dict[str, LastTalk]:
-    """By agent's id."""
+    """By agent's id; of those that began after `since`."""
+    if not agent_ids:
+        return {}
     wanted = (
         select(
             agent_talks.c.agent,
@@ -312,8 +315,8 @@ async def last_talks(
                 ),
             )
         )
-        .where(agent_talks.c.agent.in_(agent_ids))
-        .distinct(agent_talks.c.agent)
+        .where(agent_talks.c.agent.in_(agent_ids), agent_talks.c.began_at >= since)
+        .ext(distinct_on(agent_talks.c.agent))
         .order_by(agent_talks.c.agent, agent_talks.c.began_at.desc())
     )
     return {

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from callcenter.testing import faults
 from callcenter.testing.eventually import eventually
+from callcenter.testing.sipp_party import AgentPhone
 
 if TYPE_CHECKING:
     from tests.e2e.agent_session.conftest import Desk
@@ -61,16 +67,26 @@ async def test_who_is_paused_over_rest_is_not_rung_and_wrong_states_are_refused(
         assert (await desk.wish("1001", state="ready"))["state"] == "ready"
 
 
-async def test_a_phone_that_vanishes_pauses_its_agent_until_it_is_back(
+async def test_a_phone_that_vanishes_pauses_its_agent_and_the_caller_goes_on_to_the_next(
     scene: Scene, desk: Desk
 ) -> None:
     async with scene.agent("1001") as phone:
         await desk.until("1001", state="ready")
         await phone.calls.end()
-        # Asterisk asks phones every 15 s; here it is told to ask now.
-        await scene.hotline.console("pjsip qualify 1001")
-        await desk.until("1001", state="paused", reason="phone_gone", in_force=True)
-        assert await desk.paused_for("1001") == "phone_gone"
+        async with citizen(scene, 12) as caller:
+            # Asterisk does not know yet that nobody is there.
+            await desk.until("1001", state="ringing")
+            async with scene.agent("1002"):
+                # It asks phones every 15 s; here it is told to ask now, and waits three.
+                await scene.hotline.console("pjsip qualify 1001")
+                await desk.until("1001", state="paused", reason="phone_gone", in_force=True)
+                assert await desk.paused_for("1001") == "phone_gone"
+                await desk.until("1002", 4, state="talking")
+                assert (await caller.result()).ok
+    call = await scene.call(disposition="answered", agent="1002")
+    assert (await scene.timeline(call)).count("caller_queued") == 1, "the place was never lost"
+
+    scene.begin_anew()
     async with scene.agent("1001"), citizen(scene, 2) as caller:
         await desk.until("1001", state="talking", queue=QUEUE)
         assert (await caller.result()).ok
@@ -122,6 +138,7 @@ async def test_no_call_slips_in_before_the_wrap_up_ends_by_its_limit_or_the_save
 
         # The agent saves the case: no need to wait for the limit.
         await desk.configure(wrapup_seconds=600)
+        await desk.until("1001", state="ready")
         async with citizen(scene, 2, "13800138003") as caller:
             assert (await caller.result()).ok
         third = await scene.call(caller_number="+8613800138003", agent="1001")
@@ -160,6 +177,84 @@ async def test_what_drifts_in_asterisk_is_mended_and_counted(scene: Scene, desk:
             return await desk.drift() == before + 3
 
         await eventually(counted, "three fields are counted", within=timedelta(seconds=5))
+
+
+async def test_phones_log_agents_in_and_out_and_pause_them_also_with_the_node_dead(
+    scene: Scene, desk: Desk, folder: Path
+) -> None:
+    hotline = scene.hotline
+    await desk.configure(wrapup_seconds=600)
+    async with scene.agent("1001") as phone:
+        await desk.until("1001", state="ready", in_force=True)
+        code = partial(dial, scene, folder, phone)
+        await code("*46")
+        await desk.until("1001", state="offline", in_force=True, logged_in=False)
+        assert await desk.member("1001") is None
+        await code("*45")
+        await desk.until("1001", state="ready", in_force=True)
+
+        node = hotline.pid("node")
+        async with citizen(scene, 14) as caller:
+            await desk.until("1001", state="talking")
+            assert await desk.paused_for("1001") == "wrap_up"
+            faults.freeze(hotline.supervisor)
+            faults.kill(node)
+            try:
+                assert (await caller.result()).ok
+
+                async def free() -> bool:
+                    return await desk.paused_for("1001") is None
+
+                await eventually(free, "nobody is left in a wrap-up", within=timedelta(seconds=3))
+                await code("*471")
+                assert await desk.paused_for("1001") == "rest"
+            finally:
+                os.kill(hotline.supervisor, signal.SIGCONT)
+        await faults.replaced(hotline, "node", node, timedelta(seconds=25))
+        await desk.until("1001", 15, state="paused", reason="rest", in_force=True)
+        await code("*48")
+        await desk.until("1001", state="ready", in_force=True)
+    await scene.call(disposition="answered", agent="1001")
+    assert len(await scene.calls()) == 1, "a feature code is no call"
+
+
+async def test_an_agent_who_is_deleted_while_talking_finishes_the_call(
+    scene: Scene, desk: Desk
+) -> None:
+    client = scene.hotline.client
+    new = {"id": "2001", "name": "新坐席", "queues": [QUEUE]}
+    made = (await client.post("/api/v1/agents", json=new)).json()
+    assert made["in_force"] is True, "with the membership"
+    assert await desk.member("2001")
+    async with (
+        scene.agent("2001", secret=made["secret"], signs_off=False),
+        citizen(scene, 4) as caller,
+    ):
+        await desk.until("2001", state="talking")
+        reply = await client.delete("/api/v1/agents/2001")
+        assert (reply.status_code, reply.json()["in_force"]) == (200, True), reply.text
+        assert await desk.member("2001") is None
+        result = await caller.result()
+    assert result.ok, str(result)
+    call = await scene.call(disposition="answered", agent="2001", hangup_by="caller")
+    talked = at(call["ended_at"]) - at(call["agent_answered_at"])
+    assert talked > timedelta(seconds=2.5)
+    assert (await scene.recording_of(call))["state"] == "ready"
+
+
+async def dial(scene: Scene, folder: Path, phone: AgentPhone, code: str) -> None:
+    """The agent's phone dials a feature code."""
+    agent_id, _ = phone.credentials
+    async with scene.hotline.party(
+        folder / "agent_dials_code.xml",
+        phone.calls.address,
+        service=code,
+        keys={"agent": agent_id},
+        credentials=phone.credentials,
+        limit=timedelta(seconds=15),
+    ) as party:
+        result = await party.result()
+    assert result.ok, str(result)
 
 
 def at(text: str) -> datetime:
