@@ -22,7 +22,9 @@ from callcenter.asterisk.dialplan import (
     SPY_CHANNEL_PREFIX,
     Context,
     Variable,
-    asterisk_queue,
+    our_queue,
+    priority_of,
+    with_priority,
 )
 from callcenter.asterisk.errors import ActionRefused, UnsafeValue
 from callcenter.calls.events import CallEvent, PriorityChanged
@@ -157,18 +159,14 @@ class Supervision:
     async def move(self, act: Act) -> dict[str, Any]:
         """Redirect a waiting caller into another queue."""
         wish = act.arguments
-        entry = await self._waiting(wish["from"], wish["uniqueid"])
-        if entry is None:
+        channel = await self._caller(wish["uniqueid"])
+        if await self._waiting(channel, wish["from"]) is None:
             raise ActRefused(f"The caller does not wait in queue {wish['from']} any more.")
-        channel = entry["Channel"]
-        priority = int(wish["priority"])
         await self._set(channel, Variable.MOVE_TO, wish["to"])
-        await self._set(channel, Variable.POSITION, str(wish["position"]))
-        await self._set_priority(channel, priority)
         await self._redirect(channel, Context.MOVE, "s")
 
         async def there() -> AmiMessage | None:
-            return await self._waiting(wish["to"], wish["uniqueid"])
+            return await self._waiting(channel, wish["to"])
 
         moved = await self._seen(there, _AT_ONCE)
         if moved is None:
@@ -180,16 +178,18 @@ class Supervision:
         """Change a waiting caller's priority, and have the call's row follow."""
         wish = act.arguments
         queue, priority = wish["queue"], int(wish["priority"])
-        entry = await self._waiting(queue, wish["uniqueid"])
+        channel = await self._caller(wish["uniqueid"])
+        entry = await self._waiting(channel, queue)
         if entry is None:
             raise ActRefused(f"The caller does not wait in queue {queue} any more.")
+        prio = str(with_priority(int(entry["Priority"]), priority))
         try:
             await self._ami.action(
                 "QueueChangePriorityCaller",
                 {
-                    "Queue": asterisk_queue(queue),
-                    "Caller": entry["Channel"],
-                    "Priority": str(priority),
+                    "Queue": entry["Queue"],
+                    "Caller": channel,
+                    "Priority": prio,
                     "Immediate": "yes",
                 },
             )
@@ -197,11 +197,12 @@ class Supervision:
             raise ActRefused(exc.reason) from exc
         at = self._clock()
         # Wherever the caller waits next the priority goes along.
-        await self._set_priority(entry["Channel"], priority)
-        changed = await self._waiting(queue, wish["uniqueid"])
+        await self._set(channel, Variable.PRIORITY, str(priority) if priority else "")
+        await self._set(channel, QUEUE_PRIO, prio)
+        changed = await self._waiting(channel, queue)
         if changed is None:
             raise ActUnknown("The caller left the queue while the priority was changed.")
-        if changed.get("Priority") != str(priority):
+        if changed.get("Priority") != prio:
             raise ActUnknown("Asterisk does not show the priority.")
         # Asterisk's journal has no record of it.
         await self._note(
@@ -210,7 +211,7 @@ class Supervision:
                 at=at,
                 uniqueid=wish["uniqueid"],
                 linkedid=wish["linkedid"],
-                channel=entry["Channel"],
+                channel=channel,
                 priority=priority,
             )
         )
@@ -229,11 +230,22 @@ class Supervision:
             return None
         return next((one for one in found if one.name == "Status"), None)
 
-    async def _waiting(self, queue: str, uniqueid: str) -> AmiMessage | None:
-        """The caller's entry in the queue; None: there is none."""
-        found = await self._ami.list_action("QueueStatus", {"Queue": asterisk_queue(queue)})
+    async def _caller(self, uniqueid: str) -> str:
+        """The caller's channel. Raises `ActRefused`."""
+        caller = _by_uniqueid(await self._channels(), uniqueid)
+        if caller is None:
+            raise ActRefused("The caller has hung up.")
+        return caller["Channel"]
+
+    async def _waiting(self, channel: str, queue: str) -> AmiMessage | None:
+        """The caller's entry in a queue of ours, in whichever of app_queue's queues it is that
+        make it up; None: there is none."""
+        name = await self._variable(channel, Variable.WAIT_IN)
+        if our_queue(name) != queue:
+            return None
+        found = await self._ami.list_action("QueueStatus", {"Queue": name})
         entries = (one for one in found if one.name == "QueueEntry")
-        return next((one for one in entries if one.get("Uniqueid") == uniqueid), None)
+        return next((one for one in entries if one.get("Channel") == channel), None)
 
     async def _variable(self, channel: str, name: str) -> str:
         try:
@@ -291,10 +303,6 @@ class Supervision:
         except ActionRefused as exc:
             raise ActRefused(exc.message) from exc
 
-    async def _set_priority(self, channel: str, priority: int) -> None:
-        await self._set(channel, Variable.PRIORITY, str(priority) if priority else "")
-        await self._set(channel, QUEUE_PRIO, str(priority))
-
     async def _hang_up(self, channel: Mapping[str, str] | AmiMessage) -> None:
         name = channel["Channel"]
         try:
@@ -327,7 +335,8 @@ def _spy_channel(live: Sequence[AmiMessage], phone: str) -> AmiMessage | None:
 
 
 def _place(entry: AmiMessage) -> dict[str, Any]:
-    return {"position": int(entry["Position"]), "priority": int(entry["Priority"])}
+    prio = int(entry["Priority"])
+    return {"position": int(entry["Position"]), "priority": priority_of(prio)}
 
 
 def spy_options() -> Mapping[SpyMode, str]:

@@ -96,6 +96,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
+        case ev.CallbackStep():
+            return call, [_callback_step(call, event)]
         case ev.FaxBegan():
             return _fax_began(call, event)
         case ev.MessageEnded():
@@ -190,6 +192,18 @@ def _recording(
         call_id=call.call_id, at=event.at, name=event.name, recording_kind=kind
     )
     return replace(call, recordings=(*call.recordings, event.name)), [fact]
+
+
+def _callback_step(call: Call, event: ev.CallbackStep) -> Fact:
+    if event.status == "DIALLING":
+        return fa.CitizenDialled(call_id=call.call_id, at=event.at, callback=event.callback)
+    return fa.CitizenNotReached(
+        call_id=call.call_id,
+        at=event.at,
+        callback=event.callback,
+        status=event.status,
+        cause=event.cause,
+    )
 
 
 def _fax_began(call: Call, event: ev.FaxBegan) -> tuple[Call, list[Fact]]:
@@ -333,6 +347,9 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     if event.uniqueid == call.uniqueid:
         return call, []
     if leg.agent is None:
+        if call.is_citizens(leg) and not call.other_answered:
+            call = replace(call, other_answered=True, state=CallState.TALKING)
+            return call, [fa.CitizenReached(call_id=call.call_id, at=event.at)]
         if call.handed_on_to is None or call.other_answered or call.queued_at is not None:
             return call, []
         call = replace(call, other_answered=True, state=CallState.TALKING)
@@ -355,6 +372,8 @@ def _channel_over(
     cause, source = None, ""
     if isinstance(event, ev.ChannelHungUp):
         cause, source = event.cause, event.source
+    if source.startswith("PJSIP/") and call.calls_back and not call.let_go:
+        call = replace(call, let_go=source)
     if leg.ended_at is None:
         ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
         call = _with_leg(call, replace(leg, ended_at=ended, hangup_cause=cause))
@@ -368,7 +387,7 @@ def _channel_over(
     if isinstance(event, ev.ChannelHungUp) and not call.ended_at:
         call = supervised.parted(call, leg, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
-        call, more = _end(call, event, supervised.ended_by(call, _hung_up_by(leg, source)))
+        call, more = _end(call, event, supervised.ended_by(call, _hung_up_by(call, leg, source)))
         facts += more
     return call, facts
 
@@ -430,10 +449,13 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
     return call, facts + more
 
 
-def _hung_up_by(own: Leg, source: str) -> str:
+def _hung_up_by(call: Call, own: Leg, source: str) -> str:
     """Who ended it, from HANGUP's `hangupsource`: the channel whose party hung up, the same on
     both legs; empty when Asterisk did it (measured, 22.10.1)."""
+    source = call.let_go or source
     if source and source == own.channel:
+        return "caller"
+    if any(leg.channel == source and call.is_citizens(leg) for leg in call.legs):
         return "caller"
     if agent_of(source):
         return "agent"
@@ -503,13 +525,17 @@ def _end(
 
 def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
-    if call.agent_answered_at or call.other_answered:
+    if call.other_answered or (call.agent_answered_at and not call.calls_back):
         return Disposition.ANSWERED
     if call.fax_went:
         return Disposition.FAX
     if call.message:
         return Disposition.VOICEMAIL
+    if call.calls_back:
+        return Disposition.FAILED  # nobody was reached; the callback itself goes on
     if call.queued_at:
+        if call.wants_callback and call.left_queue:
+            return Disposition.CALLBACK_REQUESTED
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED

@@ -42,6 +42,7 @@ _DOOR: Final[dict[str, str]] = {
     DoorStep.CLOSED: "Was told that the line is closed now.",
     ".survey_solved": "Was asked whether the matter is solved.",
     ".survey_satisfied": "Was asked whether the service was good.",
+    ".callback": "Was offered to be called back.",
 }
 _WHY: Final = {
     "flow": "chosen in the menu",
@@ -51,6 +52,9 @@ _WHY: Final = {
     "message": "in place of a message",
     "supervisor": "put there by a supervisor",
     "survey": "asked for a person after the conversation",
+    "overflow": "given up by another queue",
+    "back": "back at the place the caller had",
+    "callback": "in the place of a citizen who is called back",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",
@@ -61,6 +65,15 @@ _STATUS: Final = {
     "LEAVEUNAVAIL": "no agent was available any more",
     "CONTINUE": "the conversation was over",
     "WITHDRAW": "taken out by a supervisor",
+    "KEY": "would rather be called back",
+}
+_NOT_REACHED: Final = {
+    "BUSY": "the number was engaged",
+    "NOANSWER": "nobody answered",
+    "CANCEL": "the agent hung up first",
+    "CHANUNAVAIL": "the network had no way to the number",
+    "CONGESTION": "the network had no way to the number",
+    "LATE": "it was too late in the day to call",
 }
 _FAX_STARTS: Final = {
     "call": "A fax to the caller began in this call.",
@@ -145,6 +158,13 @@ def _words(fact: Fact) -> str:
             return "The agent has hung up; the caller is asked how it was."
         case fa.CallerPriorityChanged():
             return f"A supervisor changed the priority to {fact.priority}."
+        case fa.CitizenDialled():
+            return "The citizen is called back."
+        case fa.CitizenReached():
+            return "The citizen answered; the two hear each other."
+        case fa.CitizenNotReached():
+            why = _NOT_REACHED.get(fact.status, fact.status or "the call broke off")
+            return f"The citizen was not reached: {why}."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."

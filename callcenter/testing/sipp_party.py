@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from callcenter.asterisk.install import Installation
 from callcenter.platform.errors import HotlineError
@@ -162,12 +163,11 @@ class SippParty:
         target = header["Contact"].partition("<")[2].partition(">")[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
             way.bind((self.address, 0))
-            port = way.getsockname()[1]
-            here = f"{self.address}:{port}"
-            # PJSIP would take the same branch from anybody within 32 s for the same BYE once more.
-            branch = f"bye{self.port}x{port}"
+            here = f"{self.address}:{way.getsockname()[1]}"
+            # PJSIP knows a transaction by its branch alone, and keeps it for 32 s.
+            branch = f"z9hG4bK{uuid4().hex}"
             bye = (
-                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{branch}\r\n"
+                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch={branch}\r\n"
                 f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
                 "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )

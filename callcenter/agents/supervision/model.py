@@ -72,8 +72,7 @@ class Spying:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCall:
     """A call as an act needs it. `agent`: who talks with the caller now; `queue` and `priority` are
-    those of the wait that goes on, or of the last one; `waiting_since`: the beginning of that wait,
-    moves between queues included."""
+    those of the wait that goes on, or of the last one."""
 
     call_id: UUID
     direction: str
@@ -84,7 +83,6 @@ class LiveCall:
     queue: str | None
     is_waiting: bool
     priority: int
-    waiting_since: datetime | None
 
 
 def checked_reason(reason: str) -> str:
@@ -124,7 +122,7 @@ def may_take_over(call: LiveCall, phone: str) -> None:
     """Raises `NotNow`, `InvalidField`."""
     if call.agent == phone:
         raise InvalidField("supervisor_phone", "this phone has the call already")
-    if call.direction == "internal" or (call.agent is None and not call.is_waiting):
+    if call.direction != "inbound" or (call.agent is None and not call.is_waiting):
         raise NotNow(
             f"The call is {call.state}: only a caller who waits in a queue or talks with an agent "
             "can be taken over.",
@@ -134,19 +132,34 @@ def may_take_over(call: LiveCall, phone: str) -> None:
 
 def may_move(call: LiveCall, queue: str) -> None:
     """Raises `NotNow`, `InvalidField`."""
-    if not call.is_waiting:
-        raise NotNow(f"The call is {call.state}, it waits in no queue.", *_allowed(call))
+    if call.direction != "inbound" or not call.is_waiting:
+        raise NotNow(
+            f"The {call.direction} call is {call.state}, it waits in no queue.", *_allowed(call)
+        )
     if call.queue == queue:
         raise InvalidField("queue", "the caller waits there already")
 
 
 def may_prioritise(call: LiveCall) -> None:
     """Raises `NotNow`."""
-    if not call.is_waiting:
-        raise NotNow(f"The call is {call.state}, it waits in no queue.", *_allowed(call))
+    if call.direction != "inbound" or not call.is_waiting:
+        raise NotNow(
+            f"The {call.direction} call is {call.state}, it waits in no queue.", *_allowed(call)
+        )
+
+
+def _must_wait(call: LiveCall) -> None:
+    if call.direction != "inbound" or not call.is_waiting:
+        raise NotNow(
+            f"The {call.direction} call is {call.state}: only a citizen who waits in a queue can be "
+            "given another place.",
+            *_allowed(call),
+        )
 
 
 def _allowed(call: LiveCall) -> tuple[str, ...]:
+    if call.direction != "inbound":
+        return ()
     if call.is_waiting:
         return ("take-over", "queue", "priority")
     if call.agent is not None:

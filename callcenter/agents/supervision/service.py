@@ -253,10 +253,6 @@ class SupervisionService:
             if not await store.queue_exists(connection, queue):
                 raise InvalidField("queue", "must be the name of a queue (GET /api/v1/queues)")
             may_move(call, queue)
-            assert call.waiting_since is not None
-            place = await store.place_in(
-                connection, queue, priority=call.priority, since=call.waiting_since
-            )
             act_id = await self._ordered(
                 connection,
                 MOVE,
@@ -265,14 +261,12 @@ class SupervisionService:
                     "uniqueid": call.uniqueid,
                     "from": call.queue,
                     "to": queue,
-                    "position": place,
-                    "priority": call.priority,
                 },
                 audited="supervision.move",
                 subject=f"call/{call_id}",
                 reason=why,
                 by=by,
-                detail={"from": call.queue, "to": queue, "position": place},
+                detail={"from": call.queue, "to": queue},
             )
         result = await self._acts.wait(act_id, _LIMIT)
 

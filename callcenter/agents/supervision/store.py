@@ -16,30 +16,17 @@ from callcenter.agents.tables import agent_states, agents
 from callcenter.calls.tables import agent_talks, call_legs, calls
 from callcenter.queues.tables import queues
 
-#: The beginning of a wait: moves between queues do not end it.
-_WAITING_SINCE: Final = """
-  (SELECT min(w.entered_at) FROM queue_visits w WHERE w.call_id = v.call_id AND w.visit > coalesce(
-    (SELECT max(x.visit) FROM queue_visits x WHERE x.call_id = v.call_id AND x.visit < v.visit
-       AND x.outcome <> 'moved'), 0))
-"""
-
-
-_LIVE_CALL: Final = f"""
+_LIVE_CALL: Final = """
   SELECT c.call_id, c.direction, c.state, c.uniqueid, c.linkedid,
     (SELECT t.agent FROM agent_talks t WHERE t.call_id = c.call_id AND t.ended_at IS NULL
       ORDER BY t.began_at DESC LIMIT 1) AS agent,
     coalesce(v.queue, c.queue) AS queue,
     coalesce(v.outcome IS NULL AND v.visit IS NOT NULL, false) AS is_waiting,
-    coalesce(v.priority, 0) AS priority, {_WAITING_SINCE} AS waiting_since
+    coalesce(v.priority, 0) AS priority
   FROM calls c LEFT JOIN LATERAL (SELECT * FROM queue_visits q
     WHERE q.call_id = c.call_id ORDER BY q.visit DESC LIMIT 1) v ON true
   WHERE c.call_id = :call_id
-"""  # noqa: S608 - constants of this module only
-_BEFORE: Final = f"""
-  SELECT count(*) FROM queue_visits v WHERE v.queue = :queue AND v.outcome IS NULL
-    AND (coalesce(v.priority, 0) > :priority
-      OR (coalesce(v.priority, 0) = :priority AND {_WAITING_SINCE} <= :since))
-"""  # noqa: S608
+"""
 
 
 async def agent_exists(connection: AsyncConnection, agent_id: str) -> bool:
@@ -168,14 +155,3 @@ async def live_call(connection: AsyncConnection, call_id: UUID) -> LiveCall | No
         return None
     ended = row["state"] == "ended"
     return LiveCall(**{**row, "is_waiting": row["is_waiting"] and not ended})
-
-
-async def place_in(
-    connection: AsyncConnection, queue: str, *, priority: int, since: datetime
-) -> int:
-    """The place, from 1, of a caller who has waited since then among those who wait there."""
-    before = await connection.scalar(
-        text(_BEFORE),
-        {"queue": queue, "priority": priority, "since": since},
-    )
-    return int(before or 0) + 1

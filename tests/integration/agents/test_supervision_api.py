@@ -287,64 +287,30 @@ async def test_an_agent_is_paused_logged_off_and_made_ready_with_a_reason(floor:
     assert (await floor("POST", "/agents/1001/force-pause", json=unknown)).status_code == 422
 
 
-async def test_a_caller_who_is_moved_comes_before_those_who_came_later(floor: Floor) -> None:
+async def test_a_waiting_caller_is_moved(floor: Floor) -> None:
     await floor.queue()
-    others = {UUID(int=5): (-60, 0), UUID(int=6): (60, 0), UUID(int=7): (90, 3)}
-    for call_id, (seconds, priority) in others.items():
-        at = NOW + timedelta(seconds=seconds)
-        await floor.sql(
-            "INSERT INTO calls (call_id, node, linkedid, uniqueid, direction, state, started_at)"
-            " VALUES (:id, 'n1', :l, :l, 'inbound', 'queued', :at)",
-            id=call_id,
-            l=f"n1-{call_id.int}.1",
-            at=at,
-        )
-        await floor.sql(
-            "INSERT INTO queue_visits (call_id, visit, queue, why, priority, entered_at)"
-            " VALUES (:id, 1, 'legal', 'flow', nullif(:p, 0), :at)",
-            id=call_id,
-            p=priority,
-            at=at,
-        )
-    moved = await floor("POST", f"/calls/{CALL}/queue", json={"queue": "legal", "reason": "law"})
+    path = f"/calls/{CALL}/queue"
+    moved = await floor("POST", path, json={"queue": "legal", "reason": "law"})
     assert moved.status_code == 200, moved.text
     wish = floor.done[0].arguments
-    # Behind who waits longer, and who has more priority.
-    assert (wish["from"], wish["to"], wish["position"]) == ("general", "legal", 3)
-    same = await floor("POST", f"/calls/{CALL}/queue", json={"queue": "general", "reason": "x"})
-    assert same.status_code == 422
-    none = await floor("POST", f"/calls/{CALL}/queue", json={"queue": "none", "reason": "x"})
-    assert none.status_code == 422
+    assert (wish["from"], wish["to"]) == ("general", "legal")
+    for queue in ("general", "none"):
+        refused = await floor("POST", path, json={"queue": queue, "reason": "x"})
+        assert refused.status_code == 422, queue
 
 
-async def test_a_move_does_not_start_the_clock_of_the_wait_anew(floor: Floor) -> None:
-    await floor.queue("general")
-    await floor.sql(
-        "UPDATE queue_visits SET left_at = :at, outcome = 'moved'", at=NOW + timedelta(minutes=2)
-    )
-    await floor.sql(
-        "INSERT INTO queue_visits (call_id, visit, queue, why, entered_at)"
-        " VALUES (:id, 2, 'legal', 'supervisor', :at)",
-        id=CALL,
-        at=NOW + timedelta(minutes=2),
-    )
-    await floor.sql("UPDATE calls SET state = 'queued'")
-    later = UUID(int=5)
-    await floor.sql(
-        "INSERT INTO calls (call_id, node, linkedid, uniqueid, direction, state, started_at)"
-        " VALUES (:id, 'n1', 'x', 'x', 'inbound', 'queued', :at)",
-        id=later,
-        at=NOW,
-    )
-    await floor.sql(
-        "INSERT INTO queue_visits (call_id, visit, queue, why, entered_at)"
-        " VALUES (:id, 1, 'general', 'flow', :at)",
-        id=later,
-        at=NOW + timedelta(minutes=1),
-    )
-    back = await floor("POST", f"/calls/{CALL}/queue", json={"queue": "general", "reason": "back"})
-    assert back.status_code == 200, back.text
-    assert floor.done[0].arguments["position"] == 1
+@pytest.mark.parametrize("direction", ["outbound", "internal"])
+async def test_only_citizens_calls_are_moved_or_taken(floor: Floor, direction: str) -> None:
+    """A callback that waits in the place of its citizen is a call of ours."""
+    await floor.queue()
+    await floor.sql("UPDATE calls SET direction = :d", d=direction)
+    for path, body in (
+        ("take-over", WHY),
+        ("queue", {"queue": "legal", "reason": "x"}),
+        ("priority", {"priority": 5, "reason": "x"}),
+    ):
+        refused = await floor("POST", f"/calls/{CALL}/{path}", json=body)
+        assert (refused.status_code, refused.json()["allowed"]) == (409, []), path
 
 
 async def test_a_priority_is_set_and_a_call_taken_over(floor: Floor) -> None:

@@ -14,6 +14,7 @@ from callcenter.agents.supervision.model import Pickup
 from callcenter.asterisk import supervision
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.asterisk.dialplan import queue_prio
 from callcenter.asterisk.errors import ActionRefused
 from callcenter.asterisk.supervision import Supervision, spy_options
 from callcenter.calls.events import CallEvent, PriorityChanged
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.unit
 SPYING = UUID(int=7)
 CITIZEN, AGENT = "PJSIP/trunk-00000001", "PJSIP/1001-00000002"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+#: QUEUE_PRIO of a caller with priority 3.
+PRIO = queue_prio(3, int(NOW.timestamp()))
 
 
 class Asterisk:
@@ -34,17 +37,17 @@ class Asterisk:
             CITIZEN: {"Uniqueid": "n1-1.1", "Context": "cc-queue"},
             AGENT: {"Uniqueid": "n1-1.2"},
         }
-        self.queues: dict[str, list[dict[str, str]]] = {"q_general": [self._entry("0")]}
+        self.queues: dict[str, list[dict[str, str]]] = {"q_general-en": [self._entry(str(PRIO))]}
         self.device = "NOT_INUSE"
         self.done: list[tuple[str, Mapping[str, Any]]] = []
         self.follows: Callable[[str, Mapping[str, Any]], None] = lambda _action, _headers: None
-        self.variables: dict[str, str] = {}
+        self.variables: dict[str, str] = {"CC_WAIT_IN": "q_general-en"}
 
     @staticmethod
     def _entry(priority: str) -> dict[str, str]:
         return {
             "Channel": CITIZEN,
-            "Uniqueid": "n1-1.1",
+            "Queue": "q_general-en",
             "Position": "1",
             "Priority": priority,
         }
@@ -222,25 +225,20 @@ MOVE = {
     "uniqueid": "n1-1.1",
     "from": "general",
     "to": "legal",
-    "position": 2,
-    "priority": 4,
 }
 
 
 async def test_a_waiting_caller_is_led_to_the_other_queue(stage: Stage) -> None:
     def moves(action: str, _headers: Mapping[str, Any]) -> None:
         if action == "Redirect":
-            stage.asterisk.queues["q_legal"] = stage.asterisk.queues.pop("q_general")
+            stage.asterisk.queues["q_legal"] = stage.asterisk.queues.pop("q_general-en")
+            stage.asterisk.variables["CC_WAIT_IN"] = "q_legal"
 
     stage.asterisk.follows = moves
-    assert await stage.act(kinds.MOVE, **MOVE) == {"position": 1, "priority": 0}
+    assert await stage.act(kinds.MOVE, **MOVE) == {"position": 1, "priority": 3}
     set_to = {h["Variable"]: h["Value"] for action, h in stage.asterisk.done if action == "Setvar"}
-    assert set_to == {
-        "CC_MOVE_TO": "legal",
-        "CC_POSITION": "2",
-        "CC_PRIORITY": "4",
-        "QUEUE_PRIO": "4",
-    }
+    # The place comes along by itself: CC_PRIORITY and CC_JOINED stay on the channel.
+    assert set_to == {"CC_MOVE_TO": "legal"}
 
 
 async def test_a_caller_who_waits_there_no_more_is_not_touched(stage: Stage) -> None:
@@ -267,14 +265,17 @@ PRIORITY = {
 async def test_a_priority_is_read_back_and_told_to_the_call(stage: Stage) -> None:
     def changes(action: str, headers: Mapping[str, Any]) -> None:
         if action == "QueueChangePriorityCaller":
-            assert (headers["Queue"], headers["Caller"]) == ("q_general", CITIZEN)
-            stage.asterisk.queues["q_general"][0]["Priority"] = headers["Priority"]
+            assert (headers["Queue"], headers["Caller"]) == ("q_general-en", CITIZEN)
+            assert headers["Priority"] == str(queue_prio(9, int(NOW.timestamp())))
+            stage.asterisk.queues["q_general-en"][0]["Priority"] = headers["Priority"]
 
     stage.asterisk.follows = changes
     assert await stage.act(kinds.PRIORITY, **PRIORITY) == {"position": 1, "priority": 9}
     [event] = stage.noted
     assert isinstance(event, PriorityChanged)
     assert (event.uniqueid, event.priority, event.at) == ("n1-1.1", 9, NOW)
+    set_to = {h["Variable"]: h["Value"] for action, h in stage.asterisk.done if action == "Setvar"}
+    assert set_to["CC_PRIORITY"] == "9", "the caller's next queue knows it too"
 
 
 async def test_a_priority_that_asterisk_does_not_show_is_no_priority(stage: Stage) -> None:
