@@ -193,7 +193,9 @@ async def test_a_call_that_nobody_takes_over_goes_back_to_an_agent(
         await settled({"citizen": Ear(citizen)}, {"citizen": {"agent"}})
         party.hang_up()
         await party.end()
-    call = await scene.call(disposition="answered", agent=AGENT, queue="general")
+    # The phone that refused is an agent's: whoever needs 1003 next finds the agent ready.
+    await scene.hotline.client.post(f"/api/v1/agents/{PHONE}/force-ready", json={"reason": "over"})
+    call = await scene.call(disposition="answered", agent=AGENT, queue="general", priority=20)
     talks = [leg for leg in call["legs"] if leg["agent"] == AGENT and leg["answered_at"]]
     assert len(talks) == 2, "the agent was released, and took the caller again"
 
