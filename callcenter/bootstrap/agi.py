@@ -31,6 +31,7 @@ from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
 from callcenter.knowledge.service import ArticleService
 from callcenter.lines.doors import Doors
+from callcenter.lines.surveys.dialogue import Surveys
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -92,6 +93,11 @@ async def serve_agi(settings: Settings, number: int) -> None:
     async def callback(request: AgiRequest) -> None:
         await served(request, lambda session: ivr.offer_callback(session, request.argument(4)))
 
+    surveys = Surveys(database, system_clock, LibraryVoice(library))
+
+    async def survey(request: AgiRequest) -> None:
+        await surveys.run(AgiCallSession(request, server.counters))
+
     server.add_route(Route.FLOW, flow)
     server.add_route(Route.CALLBACK, callback)
     experts = ExpertService(
@@ -102,6 +108,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
         await _ring_experts(request, experts)
 
     server.add_route(Route.EXPERT, expert)
+    server.add_route(Route.SURVEY, survey)
     await server.serve()
     try:
         await run_until_stopped(

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.experts.service import owe_by_extension
+from callcenter.agents.supervision.service import on_facts as supervision_on_facts
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -30,6 +31,7 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.asterisk.queue_watch import AmiQueueWatch
+from callcenter.asterisk.supervision import Supervision
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.callbacks import (
     CallbackCases,
@@ -216,7 +218,7 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {}
+        return {**Supervision(self._ami, self._consumer.note, system_clock).executors()}
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -240,6 +242,7 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await supervision_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
         await self._attendance.on_facts(connection, facts)

@@ -262,6 +262,40 @@ class FaxEnded(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpyBegan(CallEvent):
+    """CC_SPY, on the supervisor's own channel: from now on it hears `agent` in the call
+    `spied_call` (our UUID as text). `mode`: listen, whisper or join."""
+
+    kind: ClassVar[str] = "spy_began"
+    spied_call: str
+    agent: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver(CallEvent):
+    """CC_TAKE_OVER: a supervisor has the caller brought to the phone `agent`."""
+
+    kind: ClassVar[str] = "taken_over"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyBegan(CallEvent):
+    """CC_SURVEY: the agent has left, the caller is asked how it was."""
+
+    kind: ClassVar[str] = "survey_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityChanged(CallEvent):
+    """Ours: Asterisk was seen to have changed the priority of a caller who waits; 0: as all."""
+
+    kind: ClassVar[str] = "priority_changed"
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(CallEvent):
     """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
     (Asterisk was killed, its disk was full)."""
@@ -310,6 +344,10 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         FaxBegan,
         FaxEnded,
         MessageEnded,
+        SpyBegan,
+        TakenOver,
+        SurveyBegan,
+        PriorityChanged,
         Reconciled,
         Superseded,
         LegMoved,
