@@ -23,6 +23,7 @@ class Context(StrEnum):
     INBOUND = "cc-inbound"
     IVR = "cc-ivr"
     QUEUE = "cc-queue"
+    QUEUE_PLAN = "cc-queue-plan"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
     FAX = "cc-fax"
@@ -38,6 +39,9 @@ class Context(StrEnum):
     SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    AGENT_CODE = "cc-agent-code"
+    SUB_AGENT_ANSWERS = "sub-agent-answers"
+    SUB_AGENT_LEAVES = "sub-agent-leaves"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -84,8 +88,30 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
-    QUEUESTATUS = "QUEUESTATUS"
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
+    LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
+    MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
+    WAITING = "CC_WAITING"  #: how many do, where MOST counts
+    OWN = "CC_OWN"  #: seconds among those of the caller's language only; empty: there are none
+    FULL_EXIT = "CC_FULL_EXIT"  #: voicemail | queue | callback | number
+    FULL_TARGET = "CC_FULL_TARGET"  #: the queue or number
+    TIMEOUT_EXIT = "CC_TIMEOUT_EXIT"
+    TIMEOUT_TARGET = "CC_TIMEOUT_TARGET"
+    NO_AGENTS_EXIT = "CC_NO_AGENTS_EXIT"
+    NO_AGENTS_TARGET = "CC_NO_AGENTS_TARGET"
+    TARGET = "CC_TARGET"  #: of the exit that is taken
+    WAIT_IN = "CC_WAIT_IN"  #: the queue of app_queue that is waited in now
+    WAIT_FOR = "CC_WAIT_FOR"  #: and how long, seconds
+    WAIT_UNTIL = "CC_WAIT_UNTIL"  #: when the wait in all languages of the queue ends
+    BEEN = "CC_BEEN"  #: every queue the call has waited in, each between colons
+    MOVES = "CC_MOVES"  #: how often one queue gave the caller to another
+    HANDED = "CC_HANDED"  #: `yes` once a queue has given the caller to another unit's number
+    ACT = "CC_ACT"  #: what a feature code wishes for, an `Act` of agents' sessions
+    AT = "CC_AT"  #: when a feature code was dialled, ms since 1970
+    PAUSE = "CC_PAUSE"  #: the reason of a pause by feature code
+    LEFT = "CC_LEFT"  #: queues that are still to be logged in to or out of, joined by &
+    WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
+    QUEUESTATUS = "QUEUESTATUS"
     CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
     CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
     NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
@@ -108,7 +134,27 @@ class Global(StrEnum):
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
-    WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
+    WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
+    #: CC_QUEUES_<agent>: Asterisk's queues the agent belongs to, joined by &.
+    QUEUES_PREFIX = "CC_QUEUES_"
+    #: When the node last gave a sign of life, seconds since 1970; it sets this over AMI.
+    NODE_ALIVE = "CC_NODE_ALIVE"
+
+
+#: UserEvent of a feature code: Agent, Act, Reason, At (ms since 1970).
+WISH_EVENT: Final = "CCAgent"
+#: Of Asterisk's own database: the same for a node that was away.
+WISH_FAMILY: Final = "cc_wish"
+
+
+class AgentCode(StrEnum):
+    """What an agent dials; behind PAUSE comes the digit of a reason."""
+
+    LOG_IN = "*45"
+    LOG_OUT = "*46"
+    PAUSE = "*47"
+    READY = "*48"
+    DONE = "*49"
 
 
 class Route(StrEnum):
@@ -213,6 +259,18 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
+#: Between a queue's name and the language whose callers wait in this one of app_queue.
+QUEUE_LANGUAGE: Final = "-"
+
+#: Extensions of cc-queue-plan: this and the queue's name.
+QUEUE_PLAN_PREFIX: Final = "queue_"
+
+
+def asterisk_queue(name: str, language: str | None = None) -> str:
+    """Our queue's name as Asterisk knows it; with `language`, of its queue for those callers."""
+    return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
+
+
 #: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
 #: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
 CALLBACK_CHANNEL_PREFIX: Final = "callback-"
@@ -230,14 +288,37 @@ def callback_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
-def asterisk_queue(name: str) -> str:
-    """Our queue's name as Asterisk knows it."""
-    return QUEUE_PREFIX + name
-
-
 def our_queue(asterisk_name: str) -> str:
-    """The reverse of `asterisk_queue`."""
-    return asterisk_name.removeprefix(QUEUE_PREFIX)
+    """The queue of ours behind a queue of app_queue, whichever its language."""
+    return asterisk_name.removeprefix(QUEUE_PREFIX).partition(QUEUE_LANGUAGE)[0]
+
+
+def language_of_queue(asterisk_name: str) -> str | None:
+    """The further language a queue of app_queue is for; None: the plain one."""
+    return asterisk_name.partition(QUEUE_LANGUAGE)[2] or None
+
+
+#: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
+#: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
+#: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
+PRIORITY_STEP: Final = 100_000_000
+PRIORITY_EPOCH: Final = 1_767_225_600  # 2026-01-01; the count begins anew every 3.17 years
+HIGHEST_PRIORITY: Final = 20
+
+
+def queue_prio(priority: int, since: int) -> int:
+    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in seconds since 1970."""
+    return (priority + 1) * PRIORITY_STEP - (since - PRIORITY_EPOCH) % PRIORITY_STEP
+
+
+def priority_of(prio: int) -> int:
+    """The hotline's priority in what Asterisk calls a caller's priority (QueueEntry)."""
+    return max(0, -(-prio // PRIORITY_STEP) - 1)
+
+
+def with_priority(prio: int, priority: int) -> int:
+    """The same caller's QUEUE_PRIO at another priority: the place among equals is kept."""
+    return prio + (priority - priority_of(prio)) * PRIORITY_STEP
 
 
 class JournalEvent(StrEnum):
@@ -250,7 +331,7 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message|back|callback>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback>&priority=<1 to 20>
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
     #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.attendance import AttendanceKeeper
 from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
@@ -27,7 +28,8 @@ from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
-from callcenter.asterisk.trunk import TrunkState, look, register
+from callcenter.asterisk.queue_watch import AmiQueueWatch
+from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.callbacks import (
     CallbackCases,
     ScheduledLines,
@@ -150,7 +152,22 @@ class Node:
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
-        self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
+        self._attendance = AttendanceKeeper(
+            self._database,
+            system_clock,
+            self._ami,
+            self._bus,
+            default_language=settings.default_language,
+        )
+        self._keeper = SwitchKeeper(
+            self._database,
+            self._switch,
+            self._ami,
+            settings,
+            installation,
+            self._attendance.reconcile,
+        )
+        self._queue_watch = AmiQueueWatch(self._database, self._ami)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -174,6 +191,9 @@ class Node:
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
+                    "agents": self._attendance.run(),
+                    "news of agents": self._attendance.follow(),
+                    "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
@@ -212,6 +232,7 @@ class Node:
         await recordings_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
+        await self._attendance.on_facts(connection, facts)
         await self._callbacks.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
@@ -255,6 +276,9 @@ class Node:
                     # A provider that was away may have forgotten us; ours would last for minutes.
                     log.info("the provider answers again: registering anew")
                     await register(self._ami)
+                if state.contact == "Unreachable":
+                    # Asterisk asks once a minute: too long for a line that is back.
+                    await ask_again(self._ami)
                 was_lost = state.contact == "Unreachable"
             except AsteriskError:
                 state = TrunkState()
@@ -315,7 +339,15 @@ class Node:
             "agi": {"answering": answering, "of": settings.agi_processes},
             "asterisk": self._asterisk,
             "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
+            "queues": {
+                "stuck": self._queue_watch.watch.stuck_ever,
+                "stuck_now": list(self._queue_watch.watch.stuck_now),
+            },
             "configuration": {"problems": list(self._keeper.problems[:5])},
+            "agents": {
+                "drift_repaired": self._attendance.drift_repaired,
+                "problems": list(self._attendance.problems[:5]),
+            },
         }
 
     async def _rotate(self) -> None:

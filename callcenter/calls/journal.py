@@ -357,7 +357,8 @@ def _channel_started(
 def _app_started(row: _Row, _extra: _Extra, common: dict[str, Any], _region: str) -> ev.CallEvent:
     app, data = clean_name(row["appname"]) or "", clean_name(row["appdata"]) or ""
     if app.lower() == "queue":
-        data = data.removeprefix(dialplan.QUEUE_PREFIX)
+        name, comma, rest = data.partition(",")
+        data = dialplan.our_queue(name) + comma + rest
     return ev.AppStarted(**common, app=app, data=data)
 
 

@@ -48,6 +48,7 @@ _WHY: Final = {
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
     "message": "in place of a message",
+    "overflow": "given up by another queue",
     "back": "back at the place the caller had",
     "callback": "in the place of a citizen who is called back",
 }

@@ -68,9 +68,9 @@ class Settings(BaseSettings):
     sip_bind: str = Field("127.0.0.1:5060", description="host:port for SIP over UDP and TCP.")
     sip_tls_bind: str | None = Field(None, description="host:port for SIP over TLS; absent: none.")
     tls_certificate: Path | None = Field(
-        None, description="PEM certificate chain for SIP over TLS."
+        None, description="PEM certificate chain for SIP over TLS and secure WebSocket."
     )
-    tls_key: Path | None = Field(None, description="PEM private key for SIP over TLS.")
+    tls_key: Path | None = Field(None, description="PEM private key of it.")
     tls_ca: Path | None = Field(
         None,
         description="PEM certificates the provider's must be signed by; absent: it is not checked.",
@@ -81,6 +81,17 @@ class Settings(BaseSettings):
     rtp_ports: str = Field("10000-19999", description="First and last UDP port for media.")
     asterisk_http_bind: str | None = Field(
         None, description="host:port of Asterisk's own HTTP (browser phones); absent: closed."
+    )
+    asterisk_https_bind: str | None = Field(
+        None,
+        description="host:port where browser phones register (SIP over secure WebSocket, with "
+        "TLS_CERTIFICATE and TLS_KEY); absent: closed.",
+    )
+    phone_host: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$",
+        description="Name or address that phones are told to register at; it must be one the "
+        "certificate is for. Absent: EXTERNAL_ADDRESS, or where SIP listens.",
     )
     ami_port: Port = Field(5038, description="AMI, always on 127.0.0.1.")
     agi_port: Port = Field(4573, description="FastAGI, always on 127.0.0.1.")
@@ -275,7 +286,7 @@ class Settings(BaseSettings):
             raise ValueError("must name a program")
         return value
 
-    @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind")
+    @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind", "asterisk_https_bind")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
         if value is not None:
@@ -311,6 +322,8 @@ class Settings(BaseSettings):
             )
         if self.sip_tls_bind and not (self.tls_certificate and self.tls_key):
             raise ValueError("SIP_TLS_BIND needs TLS_CERTIFICATE and TLS_KEY")
+        if self.asterisk_https_bind and not (self.tls_certificate and self.tls_key):
+            raise ValueError("ASTERISK_HTTPS_BIND needs TLS_CERTIFICATE and TLS_KEY")
         return self
 
     @property

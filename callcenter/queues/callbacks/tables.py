@@ -11,7 +11,7 @@ callbacks = Table(
     metadata,
     Column("callback_id", Uuid, primary_key=True),
     Column("call_id", ForeignKey("calls.call_id")),
-    Column("queue", ForeignKey("queues.name"), nullable=False),
+    Column("queue", Text, nullable=False),  # stays when the queue is gone
     Column("number", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("wanted_at", Moment, nullable=False),
