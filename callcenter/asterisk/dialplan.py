@@ -161,7 +161,8 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
-    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
+    #: args: call id, line, empty, queue, QUEUESTATUS (empty: still waits): who may be called back
+    CALLBACK = "callback"
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 

@@ -86,7 +86,7 @@ class Lines:
     async def live(self) -> Collection[UUID]:
         return self.channels
 
-    async def withdraw(self, call_id: UUID, queue: str) -> None:
+    async def withdraw(self, call_id: UUID) -> None:
         self.withdrawn.append(call_id)
 
 
