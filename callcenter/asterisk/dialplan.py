@@ -178,7 +178,8 @@ class Route(StrEnum):
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
     SURVEY = "survey"  #: args: call id, line
-    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
+    #: args: call id, line, empty, queue, QUEUESTATUS (empty: still waits): who may be called back
+    CALLBACK = "callback"
     EXPERT = "expert"  #: args: extension of the group, agent who calls (or empty)
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 

@@ -91,7 +91,8 @@ async def serve_agi(settings: Settings, number: int) -> None:
         await served(request, ivr.run)
 
     async def callback(request: AgiRequest) -> None:
-        await served(request, lambda session: ivr.offer_callback(session, request.argument(4)))
+        queue, status = request.argument(4), request.argument(5)
+        await served(request, lambda session: ivr.offer_callback(session, queue, waits=not status))
 
     surveys = Surveys(database, system_clock, LibraryVoice(library))
 

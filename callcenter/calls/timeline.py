@@ -101,7 +101,10 @@ def timeline(call_id: UUID, node: str, events: Iterable[CallEvent]) -> list[Time
     call = None
     for event in events:
         call, facts = apply(call or begin(call_id, node, event), event)
-        items += [TimelineItem(fact.at, fact.kind, _words(fact)) for fact in facts]
+        for fact in facts:
+            of_ours = call.calls_back and isinstance(fact, fa.CallAnswered)
+            words = "An agent took the callback." if of_ours else _words(fact)
+            items.append(TimelineItem(fact.at, fact.kind, words))
     if call is not None and items and items[0].kind == fa.CallStarted.kind:
         # The record of our UUID is younger than the channel's beginning.
         items[0] = TimelineItem(call.started_at, items[0].kind, items[0].detail)
