@@ -47,12 +47,12 @@ log = logging.getLogger(__name__)
 MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
 
 #: A reload answers before it is done; what is wanted must be seen within this time.
-_SEEN_WITHIN: Final = timedelta(seconds=3)
+_SEEN_WITHIN: Final = timedelta(seconds=4)
 _LOOK_EVERY_SECONDS: Final = 0.1
 #: … and the former configuration, put back, within this: both together before the API gives up.
 _BACK_WITHIN: Final = timedelta(seconds=1)
 #: What Asterisk did not take is tried again after this time, or at the next wish.
-_TRY_AGAIN_SECONDS: Final = 60.0
+_TRY_AGAIN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,16 @@ class SwitchKeeper:
         if not await asyncio.to_thread(restore, tree_key(former.tree), paths):
             return "The former configuration is not on the disk any more"
         problems = await self._reload(modules_of(former.tree, refused.tree, MODULES))
-        problems = problems or await self._until_in_force(former.config, _BACK_WITHIN)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _BACK_WITHIN.total_seconds()
+        while not problems:
+            wrong = not_in_force(former.config, await self._look())
+            if not wrong:
+                break
+            if loop.time() > deadline:
+                problems = [str(difference) for difference in wrong]
+            else:
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
         if problems:
             return f"The former configuration is not wholly back ({problems[0]})"
         self._loaded = former
