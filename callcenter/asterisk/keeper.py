@@ -87,6 +87,8 @@ class SwitchKeeper:
         self._loaded: _Seen | None = None
         #: The one Asterisk did not take, and until when it is left alone.
         self._refused: tuple[str, float] = ("", 0.0)
+        #: A module did not load its files anew: they are new to it still.
+        self._is_stale = False
         #: What Asterisk has not as wanted, as of the last look; for the health report.
         self.problems: tuple[str, ...] = ("not looked yet",)
 
@@ -167,7 +169,7 @@ class SwitchKeeper:
             problems = problems or await self._until_seen(wanted.config, fresh)
         if problems:
             # Not known, or not what it was taken for: everything anew.
-            problems = await self._reload(MODULES) if is_new else []
+            problems = await self._reload(MODULES) if is_new or self._is_stale else []
             problems = problems or await self._until_seen(wanted.config, fresh)
         if not problems:
             self._seen = self._loaded = wanted
@@ -209,6 +211,7 @@ class SwitchKeeper:
                 await self._ami.action("Reload", {"Module": module})
             except ActionRefused as exc:
                 problems.append(f"{module} was not reloaded: {exc.reason}")
+        self._is_stale = bool(problems)
         return problems
 
     async def _until_seen(self, config: SwitchConfig, fresh: Sequence[AgentConfig]) -> list[str]:
