@@ -150,7 +150,8 @@ def _queue(queue: Queue, members: tuple[str, ...], settings: Settings) -> QueueC
 def _agent(row: Row[Any]) -> AgentConfig:
     # One name that cannot be written must not keep everybody's configuration from being written.
     name = "".join(c for c in row.name if unicodedata.category(c) not in _INVISIBLE)
-    return AgentConfig(row.agent_id, name[:80], row.sip_digest, PhoneKind(row.phone_kind))
+    name = unicodedata.normalize("NFC", name)[:80]
+    return AgentConfig(row.agent_id, name, row.sip_digest, PhoneKind(row.phone_kind))
 
 
 def _http(settings: Settings) -> dict[str, Any]:
