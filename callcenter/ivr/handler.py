@@ -146,8 +146,10 @@ class IvrService:
                 ahead=met.ahead,
                 on_fault=self._count_fault,
             )
-        if isinstance(exit, EnterQueue) and door.priority > exit.priority:
-            return replace(exit, priority=door.priority)
+        if isinstance(exit, EnterQueue):
+            # Who is on the nuisance list came by the emergency key: nobody asks them how it was.
+            survey = door.survey and door.blocked is None
+            return replace(exit, priority=max(door.priority, exit.priority), survey=survey)
         return exit
 
     def _count_fault(self, _exc: Exception) -> None:
