@@ -20,6 +20,7 @@ from callcenter.asterisk.dialplan import (
     Variable,
     asterisk_queue,
     callback_call_of,
+    language_of_queue,
     our_queue,
 )
 from callcenter.asterisk.errors import ActionRefused, AsteriskError, UnsafeValue
@@ -102,7 +103,7 @@ def queues_of(events: Iterable[Mapping[str, str]]) -> dict[str, QueueNow]:
     for event in events:
         queue = our_queue(event.get("Queue", ""))
         match event.get("Event"):
-            case "QueueParams":
+            case "QueueParams" if language_of_queue(event.get("Queue", "")) is None:
                 limits[queue] = (_number(event, "Calls"), _number(event, "Max"))
             case "QueueMember" if event.get("Status", "") in _THERE:
                 there.add(queue)
