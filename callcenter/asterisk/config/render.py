@@ -7,9 +7,10 @@ from pathlib import Path
 
 from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
+from callcenter.asterisk.config.queues import asterisk_queues
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -152,7 +153,13 @@ def _globals(config: SwitchConfig) -> str:
     settings += [
         (
             f"{Global.QUEUES_PREFIX}{agent.agent_id}",
-            "&".join(asterisk_queue(q.name) for q in config.queues if agent.agent_id in q.members),
+            # Of every language: who logs out with the node dead must be rung in none.
+            "&".join(
+                name
+                for queue in config.queues
+                if agent.agent_id in queue.members
+                for name in asterisk_queues(queue)
+            ),
         )
         for agent in config.agents
     ]
