@@ -33,6 +33,10 @@ class Context(StrEnum):
     TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    AGENT_OUT = "cc-agent-out"
+    MEET = "cc-meet"
+    HOLD = "cc-hold"
+    SUB_MEET_OVER = "sub-meet-over"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -78,6 +82,11 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    MET = "CC_MET"  #: `yes` once the citizen was in the call's conference
+    OUT = "CC_OUT"  #: what cc-agent-out dials, of the directory
+    OUT_KIND = "CC_OUT_KIND"  #: department | emergency | unit
+    OUT_OPTIONS = "CC_OUT_OPTIONS"  #: of that Dial: whose number the other side sees
+    PASSED_BY = "CC_PASSED_BY"  #: the agent by whose wish a transfer comes, until it is journalled
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -94,6 +103,7 @@ class Global(StrEnum):
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
+    OUT_CALLER = "CC_OUT_CALLER"  #: the number others see when an agent calls them
     WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
 
 
@@ -194,6 +204,26 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
+#: Uniqueid of a channel that an act calls into a call: this, the call's UUID, a number. So the
+#: journal knows whose leg it is from its first record, answered or not.
+LEG_CHANNEL_PREFIX: Final = "leg-"
+
+
+def leg_channel(call_id: UUID, number: int) -> str:
+    """The uniqueid of the `number`th leg (from 1) that acts call into this call."""
+    return f"{LEG_CHANNEL_PREFIX}{call_id}-{number}"
+
+
+def leg_call_of(uniqueid: str) -> UUID | None:
+    """The call into which an act called this channel, if one did."""
+    if not uniqueid.startswith(LEG_CHANNEL_PREFIX):
+        return None
+    try:
+        return UUID(uniqueid[4:40])
+    except ValueError:
+        return None
+
+
 def asterisk_queue(name: str) -> str:
     """Our queue's name as Asterisk knows it."""
     return QUEUE_PREFIX + name
@@ -225,4 +255,8 @@ class JournalEvent(StrEnum):
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
     VOICEMAIL_END = "CC_VOICEMAIL_END"
+    #: call=<uuid>: the channel was called into that call by an act.
+    LEG = "CC_LEG"
+    HOLD = "CC_HOLD"  #: call=<uuid>: the citizen is put aside, until in a bridge or queue again
+    PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

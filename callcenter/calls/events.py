@@ -178,6 +178,30 @@ class QueueLeft(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegNamed(CallEvent):
+    """CC_LEG: the channel was called into the call `call_id` by an act, and answered."""
+
+    kind: ClassVar[str] = "leg_named"
+    call_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitizenHeld(CallEvent):
+    """CC_HOLD: the citizen is put aside and hears music."""
+
+    kind: ClassVar[str] = "citizen_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOn(CallEvent):
+    """CC_PASSED: the agent `by` had the citizen sent to an agent, queue or number without asking."""
+
+    kind: ClassVar[str] = "passed_on"
+    by: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingBegan(CallEvent):
     """CC_RECORDING: both voices are written from now on (or from the bridge on)."""
 
@@ -284,6 +308,9 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueEntered,
         QueueLeft,
         HandingOn,
+        LegNamed,
+        CitizenHeld,
+        PassedOn,
         RecordingBegan,
         MessageBegan,
         FaxBegan,

@@ -118,6 +118,7 @@ class Leg:
     ended_at: datetime | None = None
     hangup_cause: int | None = None
     bridged: bool = False
+    moved_to: UUID | None = None  #: the call a transfer took it to
 
     @property
     def agent(self) -> str | None:
@@ -248,7 +249,9 @@ class Call:
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
+    handing_on: bool = False  #: it rings there
     other_answered: bool = False  #: there
+    held_since: datetime | None = None  #: put aside, with music
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None

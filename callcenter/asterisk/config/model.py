@@ -101,6 +101,15 @@ class QueueConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryConfig:
+    """A number of another unit: what an agent dials, and what the trunk is asked for."""
+
+    number: str
+    dialled: str
+    kind: str = "department"
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """Folders of one instance; `home` is CALLCENTER_HOME, absolute."""
 
@@ -189,6 +198,7 @@ class SwitchConfig:
     lines: tuple[LineConfig, ...] = ()
     agents: tuple[AgentConfig, ...] = ()
     queues: tuple[QueueConfig, ...] = ()
+    directory: tuple[DirectoryConfig, ...] = ()
     default_queue: str = "general"
     default_language: str = "zh"
     record_from: RecordFrom = "conversation"

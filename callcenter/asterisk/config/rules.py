@@ -15,6 +15,7 @@ from callcenter.asterisk.config.model import CODECS, TONE_CODECS, SwitchConfig
 from callcenter.platform.errors import Misconfigured
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
+_OUTSIDE = re.compile(r"[0-9]{2,15}")
 _AGENT_ID = re.compile(r"[0-9]{3,8}")
 _QUEUE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
@@ -170,6 +171,12 @@ def _check_rows(config: SwitchConfig) -> None:
         unknown = set(queue.members) - agents
         if unknown:
             raise BadConfiguration("queues.members", f"no such agent: {', '.join(sorted(unknown))}")
+    for entry in config.directory:
+        _match("directory.number", entry.number, _OUTSIDE, "2 to 15 digits")
+        _match("directory.dialled", entry.dialled, _NUMBER, "2 to 15 digits, `+` before them")
+        if entry.kind not in {"department", "emergency", "unit"}:
+            raise BadConfiguration("directory.kind", "must be department, emergency or unit")
+    _unique("directory.number", (entry.number for entry in config.directory))
     if config.default_queue not in queues:
         raise BadConfiguration("default_queue", f"no such queue: {config.default_queue!r}")
     for line in config.lines:

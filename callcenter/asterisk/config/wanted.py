@@ -8,10 +8,12 @@ from typing import Any, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.directory.tables import directory_numbers
 from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    DirectoryConfig,
     LineConfig,
     LineMode,
     Paths,
@@ -52,7 +54,7 @@ def paths_of(settings: Settings, installation: Installation) -> Paths:
 async def read_wanted(
     connection: AsyncConnection, settings: Settings, installation: Installation
 ) -> Wanted:
-    """Read the rows and put them together with the settings (four queries)."""
+    """Read the rows and put them together with the settings (five queries)."""
     line_rows = (await connection.execute(select(lines).order_by(lines.c.number))).all()
     agent_rows = (
         await connection.execute(select(agents).where(agents.c.active).order_by(agents.c.agent_id))
@@ -64,6 +66,13 @@ async def read_wanted(
             .join(agents, agents.c.agent_id == queue_members.c.agent_id)
             .where(agents.c.active)
             .order_by(queue_members.c.queue, queue_members.c.agent_id)
+        )
+    ).all()
+    outside = (
+        await connection.execute(
+            select(directory_numbers)
+            .where(directory_numbers.c.active)
+            .order_by(directory_numbers.c.number)
         )
     ).all()
     members: dict[str, list[str]] = {}
@@ -99,6 +108,9 @@ async def read_wanted(
                 max_wait_seconds=wait_seconds,
             )
             for row in queue_rows
+        ),
+        directory=tuple(
+            DirectoryConfig(row.number, row.number_dialled, row.kind) for row in outside
         ),
         default_queue=default_queue,
         default_language=settings.default_language,
