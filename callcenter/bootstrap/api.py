@@ -15,6 +15,10 @@ from callcenter.access.api import router as access_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
+from callcenter.agents.directory.api import router as directory_router
+from callcenter.agents.directory.service import DirectoryService
+from callcenter.agents.in_call.api import router as in_call_router
+from callcenter.agents.in_call.service import InCallService
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
@@ -63,6 +67,7 @@ from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
+from callcenter.switch.acts import ActOrders
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
@@ -87,6 +92,15 @@ def build_app(settings: Settings, database: Database, installation: Installation
     host, port = settings.sip_address
     server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    in_call = InCallService(
+        database,
+        clock,
+        ActOrders(database, clock, settings.node),
+        CaseService(database, clock),
+        has_trunk=settings.trunk_host is not None,
+        region=settings.phone_region,
+        pause_limit=settings.recording_pause_limit,
+    )
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
@@ -108,6 +122,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
+        directory_router(DirectoryService(database, clock, switch), guard),
+        in_call_router(in_call, guard),
     ):
         api.include_router(room)
     app = FastAPI(

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.in_call.follow import InCallFollower
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -24,8 +25,10 @@ from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
+from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.asterisk.trunk import TrunkState, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
@@ -45,6 +48,7 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
+from callcenter.recordings import pauses as recording_pauses
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import ActRunner, Executor
@@ -127,6 +131,17 @@ class Node:
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
+        self._in_call = InCallActs(
+            self._ami, self._bus, self._database, trunk_host=settings.trunk_host
+        )
+        self._in_call_follower = InCallFollower(self._cases, settings.zone, case_title)
+        self._pauses = RecordingPauses(
+            self._ami,
+            self._bus,
+            recording_pauses.PauseBook(self._database, system_clock),
+            system_clock,
+            settings.node,
+        )
         self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
@@ -151,6 +166,8 @@ class Node:
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
                     "acts": self._acts.run(),
+                    "in calls": self._in_call.run(),
+                    "recording pauses": self._pauses.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
@@ -164,7 +181,7 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {}
+        return {**self._in_call.executors(), **self._pauses.executors()}
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -186,6 +203,8 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await recording_pauses.on_facts(connection, facts)
+        await self._in_call_follower.on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
 

@@ -194,7 +194,8 @@ class CitizenHeld(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOn(CallEvent):
-    """CC_PASSED: the agent `by` had the citizen sent to an agent, queue or number without asking."""
+    """CC_PASSED: the agent `by` had the citizen sent on, unannounced; `to` an agent, a queue or a
+    number of the directory."""
 
     kind: ClassVar[str] = "passed_on"
     by: str

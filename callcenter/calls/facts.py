@@ -125,7 +125,7 @@ class OtherUnitAnswered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartyCalled(Fact):
-    """An act calls somebody in: the leg `uniqueid` exists. `agent`: where it is an agent's phone."""
+    """An act calls somebody in: the leg `uniqueid` exists; `agent` where it is an agent's phone."""
 
     kind: ClassVar[str] = "party_called"
     uniqueid: str

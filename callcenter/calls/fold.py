@@ -425,11 +425,7 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
     facts: list[Fact] = []
     for leg in call.legs:
         # Who was called in takes our linkedid over when joining; its own end is told of as well.
-        if (
-            leg.linkedid == event.linkedid
-            and leg.ended_at is None
-            and not in_call.is_party(leg)
-        ):
+        if leg.linkedid == event.linkedid and leg.ended_at is None and not in_call.is_party(leg):
             ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
             call = _with_leg(call, replace(leg, ended_at=ended))
             call, told = _talk_over(call, replace(event, uniqueid=leg.uniqueid, at=ended))

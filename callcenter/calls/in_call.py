@@ -7,13 +7,20 @@ Pure. None of the functions raises.
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
-from callcenter.asterisk.dialplan import leg_call_of
+from callcenter.asterisk.dialplan import leg_call_of, leg_channel
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import Call, Leg
+
+
+def uniqueid_of_party(call_id: UUID, number: int) -> str:
+    """The leg of the `number`th (from 1) whom acts call into this call: so its first record tells
+    whose it is."""
+    return leg_channel(call_id, number)
 
 
 def is_party(leg: Leg) -> bool:

@@ -158,6 +158,10 @@ class Settings(BaseSettings):
         timedelta(hours=24),
         description="A message must have been worked off by then (GB/T 33358: 24 hours).",
     )
+    recording_pause_limit: timedelta = Field(
+        timedelta(minutes=5),
+        description="A recording that an agent paused goes on by itself after this.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )
@@ -178,7 +182,14 @@ class Settings(BaseSettings):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
+    @field_validator(
+        "token_ttl",
+        "max_call",
+        "queue_wait",
+        "message_deadline",
+        "recording_pause_limit",
+        mode="before",
+    )
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -188,7 +199,9 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
+    @field_validator(
+        "token_ttl", "max_call", "queue_wait", "message_deadline", "recording_pause_limit"
+    )
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):

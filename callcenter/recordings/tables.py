@@ -57,6 +57,7 @@ recording_pauses = Table(
     Column("began_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("until_at", Moment, nullable=False),  # ends by itself then
+    Column("resumed_by", Text),  # who wants it to end: set before Asterisk is asked
     Column("ended_at", Moment),
     Column("ended_by", Text),
     Index("ix_recording_pauses_call_id", "call_id", "began_at"),

@@ -40,6 +40,7 @@ CREATE TABLE call_parties (
   directory   text,
   name        text NOT NULL DEFAULT '',
   officer     text NOT NULL DEFAULT '',
+  releases    text, -- uniqueid of the agent's leg that goes when this one answers
   wanted_by   text NOT NULL,
   wanted_at   timestamptz NOT NULL,
   began_at    timestamptz,
@@ -80,6 +81,7 @@ CREATE TABLE recording_pauses (
   began_by text NOT NULL,
   reason   text NOT NULL,
   until_at timestamptz NOT NULL,
+  resumed_by text, -- who wants it to end: set before Asterisk is asked
   ended_at timestamptz,
   ended_by text,
   CONSTRAINT pk_recording_pauses PRIMARY KEY (pause_id),

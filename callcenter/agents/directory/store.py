@@ -32,9 +32,7 @@ async def entries_after(
     connection: AsyncConnection, after: str, limit: int, *, kind: Kind | None, active: bool | None
 ) -> Sequence[Entry]:
     """In order of number, behind `after`."""
-    wanted = (
-        select(numbers).where(numbers.c.number > after).order_by(numbers.c.number).limit(limit)
-    )
+    wanted = select(numbers).where(numbers.c.number > after).order_by(numbers.c.number).limit(limit)
     if kind is not None:
         wanted = wanted.where(numbers.c.kind == kind)
     if active is not None:

@@ -17,6 +17,7 @@ call_parties = Table(
     Column("directory", Text),
     Column("name", Text, nullable=False, server_default=""),
     Column("officer", Text, nullable=False, server_default=""),
+    Column("releases", Text),  # uniqueid of the agent's leg that goes when this one answers
     Column("wanted_by", Text, nullable=False),
     Column("wanted_at", Moment, nullable=False),
     Column("began_at", Moment),
