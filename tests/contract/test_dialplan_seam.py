@@ -11,6 +11,7 @@ import pytest
 
 from callcenter.asterisk.config.model import (
     AgentConfig,
+    DirectoryConfig,
     LineConfig,
     Paths,
     QueueConfig,
@@ -64,6 +65,10 @@ def read() -> Dialplan:
         lines=(LineConfig("12345"),),
         agents=(AgentConfig("1001", "A", "0" * 32),),
         queues=(QueueConfig("general", ("1001",)),),
+        directory=(
+            DirectoryConfig("119", "119", "emergency"),
+            DirectoryConfig("88880001", "053188880001"),
+        ),
     )
     files = static_files() | render(switch)
     plan = Dialplan()
@@ -146,6 +151,7 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 MODULE_OF = {
     "AGI": "res_agi",
     "CELGenUserEvent": "app_celgenuserevent",
+    "ConfBridge": "app_confbridge",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
@@ -158,6 +164,8 @@ MODULE_OF = {
     "Record": "app_record",
     "Return": "app_stack",
     "SendFAX": "res_fax",
+    "StartMusicOnHold": "res_musiconhold",
+    "StopMusicOnHold": "res_musiconhold",
     "StopPlayTones": "app_playtones",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
@@ -285,11 +293,19 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
+    # CC_TRANSFER_TO is of a published flow, CC_OUT of the directory, digits only; no caller's word
+    # is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
         (Context.TRANSFER, transfer),
+    ]
+    assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text
+    set_by = [(c, e, line) for c, e, line in plan.code if line.startswith("Set(CC_OUT=")]
+    assert set_by[-2:] == [
+        (Context.FROM_AGENTS, "119", "Set(CC_OUT=119)"),
+        (Context.FROM_AGENTS, "88880001", "Set(CC_OUT=053188880001)"),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
 
@@ -383,3 +399,18 @@ def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) ->
     given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
     queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
     assert filtered < given < queue
+
+
+def test_agents_reach_literal_numbers_only(plan: Dialplan) -> None:
+    """A pattern would let a phone dial any number at the city's expense."""
+    assert set(plan.extens[Context.FROM_AGENTS]) == {"1001", "general", "119", "88880001"}
+
+
+def test_a_citizen_put_aside_is_never_left_to_the_music(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.HOLD]
+    looks = next(
+        i for i, line in enumerate(way) if "CONFBRIDGE_INFO(parties,${CC_CALL_ID})" in line
+    )
+    assert way[looks].endswith("?alone)")
+    assert any(re.fullmatch(r"GotoIf\(\$\[\$\{CC_ROUNDS\} < \d+\]\?wait\)", line) for line in way)
+    assert way[-1] == f"Goto({Context.MEET},back,1)"

@@ -86,11 +86,6 @@ class Conversation:
     async def over(self) -> dict[str, Any]:
         """The citizen hangs up; the call's row."""
         self.citizen.hang_up()
-        import os
-        if os.environ.get("DBG"):
-            await asyncio.sleep(2)
-            open("/tmp/incall_citizen.txt","w").write(self.citizen.messages)
-            open("/tmp/incall_ch.txt","w").write(await self.scene.hotline.console("core show channels verbose") + await self.scene.hotline.console("confbridge list " + self.call_id))
         return await self.scene.call(disposition="answered")
 
 

@@ -43,11 +43,7 @@ async def test_a_paused_recording_is_silent_in_that_span_and_keeps_its_length(
         for name in ("began_at", "ended_at")
     )
     whole = (datetime.fromisoformat(row["ended_at"]) - zero).total_seconds()
-    print("began", began, "ended", ended, "whole", whole, "file", len(sound) / 8000)
     loud = np.abs(sound).reshape(-1, 2)
-    seconds = [loud[i : i + 800].mean(axis=0) for i in range(0, len(loud) - 800, 800)]
-    for index, level in enumerate(seconds):
-        print(index / 10, level.astype(int))
     part = loud[int((began + 0.3) * 8000) : int((began + 0.9) * 8000)]
     assert part.max() == 0, "silence in place"
     before = loud[: int((began - 0.2) * 8000)]
