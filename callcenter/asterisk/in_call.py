@@ -50,6 +50,7 @@ class InCallActs:
         self._trunk_host = trunk_host
         self._locks: dict[str, asyncio.Lock] = {}
         self._failed: dict[str, str] = {}
+        self._asked: dict[str, str] = {}  # call → the leg of whom is asked there
         self._news: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_MOST_NEWS)
         bus.on("OriginateResponse", self._on_originated)
         bus.on("ConfbridgeJoin", self._on_joined)
@@ -87,7 +88,7 @@ class InCallActs:
     # What acts do. Each raises `ActRefused` where it was certainly not done.
 
     async def _hold(self, act: Act) -> dict[str, Any]:
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             citizen, _ = await self._meet(act.arguments)
             if citizen.is_held:
                 raise ActRefused("The citizen is put aside already.")
@@ -95,7 +96,7 @@ class InCallActs:
         return {}
 
     async def _unhold(self, act: Act) -> dict[str, Any]:
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             citizen = await self._citizen(act.arguments)
             if not citizen.is_held:
                 raise ActRefused("The citizen is not put aside.")
@@ -105,7 +106,7 @@ class InCallActs:
     async def _transfer_or_consult(self, act: Act) -> dict[str, Any]:
         if "leg" in act.arguments:
             return await self._call_in(act)
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             citizen = await self._citizen(act.arguments)
             met = citizen.meets or citizen.is_held
             if not citizen.bridge and not citizen.is_held:
@@ -134,11 +135,12 @@ class InCallActs:
     async def _call_in(self, act: Act) -> dict[str, Any]:
         said = act.arguments
         leg = str(said["leg"])
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             if said["endpoint"] is not None:
                 await self._must_be_free(str(said["endpoint"]))
             citizen, _ = await self._meet(said)
             if said["held"]:
+                self._asked[_call(act)] = leg
                 citizen = await self._put_aside(citizen)
             self._failed.pop(leg, None)
             try:
@@ -153,20 +155,22 @@ class InCallActs:
         return {"state": state}
 
     async def _complete(self, act: Act) -> dict[str, Any]:
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             live = await self._channels.live()
             citizen = _of(live, act.arguments, "citizen")
             if not citizen.is_held:
                 raise ActRefused("The citizen is not put aside: there is no consultation.")
             await self._bring_back(citizen)
+            self._asked.pop(_call(act), None)
             agent = live.get(str(act.arguments["agent"]))
             if agent is not None:
                 await self._channels.hang_up(agent)
         return {}
 
     async def _cancel(self, act: Act) -> dict[str, Any]:
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             live = await self._channels.live()
+            self._asked.pop(_call(act), None)
             asked = live.get(str(act.arguments["leg"]))
             if asked is not None:
                 await self._channels.hang_up(asked)
@@ -176,7 +180,7 @@ class InCallActs:
         return {}
 
     async def _release(self, act: Act) -> dict[str, Any]:
-        async with self._one_at_a_time(act):
+        async with self._one_at_a_time(_call(act)):
             called_in = (await self._channels.live()).get(str(act.arguments["leg"]))
             if called_in is None:
                 raise ActRefused("They have hung up.")
@@ -198,9 +202,8 @@ class InCallActs:
     # Parts of them.
 
     @asynccontextmanager
-    async def _one_at_a_time(self, act: Act) -> AsyncIterator[None]:
+    async def _one_at_a_time(self, call: str) -> AsyncIterator[None]:
         """Two acts in one call do not mix."""
-        call = str(act.arguments["call_id"])
         lock = self._locks.setdefault(call, asyncio.Lock())
         try:
             async with lock:
@@ -311,13 +314,17 @@ class InCallActs:
             if found is None and call_id is not None:
                 now = await store.call_now(connection, call_id)
                 found = (call_id, now.citizen.uniqueid) if now and not now.ended else None
-        if found is None or (party is not None and party["purpose"] != "consultation"):
+        asked = party is not None and party["purpose"] == "consultation" and not party["joined_at"]
+        if found is None or (party is not None and not asked):
             return
         call, citizen_id = found
-        async with self._locks.setdefault(str(call), asyncio.Lock()):
+        if party is not None and self._asked.get(str(call), uniqueid) != uniqueid:
+            return  # somebody else is asked by now
+        async with self._one_at_a_time(str(call)):
             live = await self._channels.live()
             citizen = live.get(citizen_id)
             if citizen is None or not citizen.is_held:
+                self._asked.pop(str(call), None)
                 return
             # Nobody left: the dialplan sends the citizen to another agent within a second.
             if any(c.meets and c.conference == str(call) for c in live.values()):
@@ -362,6 +369,10 @@ def originate(said: Mapping[str, Any], trunk_host: str | None) -> dict[str, str 
         "Async": "true",
         "Variable": variables,
     }
+
+
+def _call(act: Act) -> str:
+    return str(act.arguments["call_id"])
 
 
 def _of(live: Mapping[str, Channel], said: Mapping[str, Any], who: str) -> Channel:

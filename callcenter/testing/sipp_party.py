@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -164,7 +165,9 @@ class SippParty:
             way.bind((self.address, 0))
             here = f"{self.address}:{way.getsockname()[1]}"
             bye = (
-                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye\r\n"
+                f"BYE {target} SIP/2.0\r\n"
+                # One branch for all would make the next call's BYE a repetition of this one.
+                f"Via: SIP/2.0/UDP {here};branch=z9hG4bK{secrets.token_hex(8)}\r\n"
                 f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
                 "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )

@@ -45,6 +45,7 @@ CREATE TABLE call_parties (
   wanted_at   timestamptz NOT NULL,
   began_at    timestamptz,
   answered_at timestamptz,
+  joined_at   timestamptz, -- a consultation: the citizen came back while whom was asked was there
   ended_at    timestamptz,
   result      text,
   result_by   text,

@@ -64,6 +64,7 @@ class InCallFollower:
                 case CallerHeld():
                     await store.begin_hold(connection, fact.call_id, fact.at)
                 case CallerRetrieved() | CallEnded():
+                    await store.end_consultation(connection, fact.call_id, fact.at)
                     await store.end_hold(connection, fact.call_id, fact.at)
                 case CallJoined():
                     await self._cases.link_into_case_of(

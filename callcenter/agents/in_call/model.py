@@ -118,6 +118,7 @@ class Party:
     wanted_at: datetime
     began_at: datetime | None = None
     answered_at: datetime | None = None
+    joined_at: datetime | None = None
     ended_at: datetime | None = None
     result: Result | None = None
 
@@ -156,9 +157,8 @@ class CallNow:
     @property
     def consultation(self) -> Party | None:
         """The one that is going on."""
-        return next(
-            (p for p in self.parties if p.purpose is Purpose.CONSULTATION and p.is_there), None
-        )
+        asked = (p for p in self.called_in if p.purpose is Purpose.CONSULTATION)
+        return next((party for party in asked if party.joined_at is None), None)
 
     @property
     def called_in(self) -> tuple[Party, ...]:
@@ -180,12 +180,10 @@ class CallNow:
             acts += [Act.CANCEL, Act.DTMF]
         else:
             acts += [Act.UNHOLD if self.held_since else Act.HOLD, Act.TRANSFER]
-            if (
-                len(self.talking) + len([p for p in self.called_in if not p.agent]) + 2
-                <= MOST_PEOPLE
-            ):
-                if self.held_since is None:
-                    acts += [Act.THREE_WAY, Act.CONFERENCE, Act.CALL_OUT, Act.EMERGENCY]
+            outside = [party for party in self.called_in if not party.agent]
+            is_full = len(self.talking) + len(outside) + 2 > MOST_PEOPLE
+            if not is_full and self.held_since is None:
+                acts += [Act.THREE_WAY, Act.CONFERENCE, Act.CALL_OUT, Act.EMERGENCY]
             acts.append(Act.DTMF)
         if self.called_in:
             acts.append(Act.RELEASE)

@@ -307,7 +307,8 @@ class InCallService:
             # It was certainly not done: nobody was called.
             if numbers:
                 async with self._database.transaction() as connection:
-                    await store.drop_party(connection, call_id, numbers[0])
+                    at = self._clock()
+                    await store.party_not_called(connection, call_id, numbers[0], at)
             raise
         return await self._told(
             call_id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -141,6 +141,21 @@ async def tell_party(
     return row
 
 
+async def end_consultation(connection: AsyncConnection, call_id: UUID, at: datetime) -> None:
+    """The citizen came back to whoever was asked."""
+    await connection.execute(
+        update(call_parties)
+        .where(
+            call_parties.c.call_id == call_id,
+            call_parties.c.purpose == Purpose.CONSULTATION.value,
+            call_parties.c.answered_at.is_not(None),
+            call_parties.c.ended_at.is_(None),
+            call_parties.c.joined_at.is_(None),
+        )
+        .values(joined_at=at)
+    )
+
+
 async def set_result(
     connection: AsyncConnection, call_id: UUID, number: int, result: Result, by: str
 ) -> None:
@@ -212,12 +227,16 @@ async def forget_digits(connection: AsyncConnection, act_id: int) -> None:
     )
 
 
-async def drop_party(connection: AsyncConnection, call_id: UUID, number: int) -> None:
-    """Whom nobody called after all. Not one of whom the journal has told."""
+async def party_not_called(
+    connection: AsyncConnection, call_id: UUID, number: int, at: datetime
+) -> None:
+    """Nobody was called after all. The row stays: its leg's name is never given again."""
     await connection.execute(
-        delete(call_parties).where(
+        update(call_parties)
+        .where(
             call_parties.c.call_id == call_id,
             call_parties.c.number == number,
-            call_parties.c.began_at.is_(None),
+            call_parties.c.ended_at.is_(None),
         )
+        .values(ended_at=func.greatest(call_parties.c.began_at, at))
     )

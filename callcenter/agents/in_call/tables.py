@@ -22,6 +22,7 @@ call_parties = Table(
     Column("wanted_at", Moment, nullable=False),
     Column("began_at", Moment),
     Column("answered_at", Moment),
+    Column("joined_at", Moment),  # a consultation: the citizen came back to whom was asked
     Column("ended_at", Moment),
     Column("result", Text),
     Column("result_by", Text),
