@@ -255,7 +255,15 @@ class CallBook:
             self._adopt(fax_call, group)
             return
         door = next(
-            (e for e in group if isinstance(e, ev.ChannelStarted) and e.context in _OUR_DOOR), None
+            (
+                e
+                for e in group
+                if isinstance(e, ev.ChannelStarted)
+                and e.context in _OUR_DOOR
+                # We called over the trunk: nobody came in.
+                and leg_call_of(e.uniqueid) is None
+            ),
+            None,
         )
         if door is None:
             self.dropped += len(group)
