@@ -23,9 +23,10 @@ from callcenter.switch.tables import switch_acts
 
 async def agent_of_user(connection: AsyncConnection, who: Principal) -> str | None:
     """The agent whose login this is."""
-    found: str | None = await connection.scalar(
-        select(agents.c.agent_id).where(agents.c.agent_id == who.name)
-    )
+    # Agents have a login of their own (0012); before that a user was named as the agent.
+    login = agents.c.get("user_id")
+    mine = agents.c.agent_id == who.name if login is None else login == who.user_id
+    found: str | None = await connection.scalar(select(agents.c.agent_id).where(mine))
     return found
 
 
