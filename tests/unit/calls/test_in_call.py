@@ -1,4 +1,4 @@
-"""Legs that acts call in, the caller put aside, and what a consultation leaves, as Asterisk told it."""
+"""Legs that acts call in, the caller put aside, what a consultation leaves: as Asterisk told it."""
 
 from __future__ import annotations
 
