@@ -37,7 +37,6 @@ class Context(StrEnum):
     MEET = "cc-meet"
     HOLD = "cc-hold"
     SUB_MEET_OVER = "sub-meet-over"
-    SIGNAL = "cc-signal"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -88,7 +87,6 @@ class Variable(StrEnum):
     OUT_KIND = "CC_OUT_KIND"  #: department | emergency | unit
     OUT_OPTIONS = "CC_OUT_OPTIONS"  #: of that Dial: whose number the other side sees
     PASSED_BY = "CC_PASSED_BY"  #: the agent by whose wish a transfer comes, until it is journalled
-    SIGNAL_TO = "CC_SIGNAL_TO"  #: the channel beside which a tone is played
     QUEUESTATUS = "QUEUESTATUS"
 
 

@@ -16,7 +16,6 @@ from uuid import UUID
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.client import AmiClient, LinkState
 from callcenter.asterisk.channels import Channel, Channels
-from callcenter.asterisk.dialplan import Context, Variable
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import DatabaseUnavailable
@@ -29,8 +28,7 @@ _LOOK_EVERY_SECONDS: Final = 1.0
 
 
 class RecordingPauses:
-    """`executors` are the node's; `run` is to be supervised. `tone`: both sides hear one when a
-    pause begins and when it ends."""
+    """`executors` are the node's; `run` is to be supervised."""
 
     def __init__(
         self,
@@ -39,15 +37,12 @@ class RecordingPauses:
         book: PauseBook,
         clock: Clock,
         node: str,
-        *,
-        tone: bool = False,
     ) -> None:
         self._ami = ami
         self._channels = Channels(ami)
         self._book = book
         self._clock = clock
         self._node = node
-        self._tone = tone
         self._assert_anew = True
         bus.on_snapshot(self._on_connected)
 
@@ -97,7 +92,6 @@ class RecordingPauses:
         if over:
             by = pause.resumed_by or BY_LIMIT
             await self._book.end(pause.pause_id, pause.call_id, by=by)
-            await self._play_tone(citizen)
 
     async def _pause(self, act: Act) -> dict[str, Any]:
         call_id = UUID(str(act.arguments["call_id"]))
@@ -110,7 +104,6 @@ class RecordingPauses:
         except ActionRefused as exc:
             await self._book.refused(pause_id, call_id, by=act.wanted_by, why=exc.reason[:500])
             raise ActRefused(f"The recording goes on: {exc.reason}") from exc
-        await self._play_tone(citizen)
         return {"pause_id": pause_id}
 
     async def _resume(self, act: Act) -> dict[str, Any]:
@@ -119,7 +112,6 @@ class RecordingPauses:
         pause_id = await self._book.want_over(call_id, by=act.wanted_by)
         await self._mute(citizen, mute=False)
         await self._book.end(pause_id, call_id, by=act.wanted_by)
-        await self._play_tone(citizen)
         return {"pause_id": pause_id}
 
     async def _citizen(self, act: Act) -> Channel:
@@ -132,21 +124,3 @@ class RecordingPauses:
         """Raises `ActionRefused` where nothing is recorded. (The answer is the proof: Asterisk sets
         the flag on its recorders before it answers, and shows it nowhere else.)"""
         await self._channels.mute_recording(citizen, mute=mute)
-
-    async def _play_tone(self, citizen: Channel) -> None:
-        """Into the conversation. Without it the pause holds all the same."""
-        if not self._tone:
-            return
-        headers: dict[str, str | list[str]] = {
-            "Channel": f"Local/tone@{Context.SIGNAL}/n",
-            "Context": Context.SIGNAL,
-            "Exten": "spy",
-            "Priority": "1",
-            "Timeout": "2000",
-            "Async": "true",
-            "Variable": [f"{Variable.SIGNAL_TO}={citizen.name}"],
-        }
-        try:
-            await self._channels.originate(headers)
-        except AsteriskError as exc:
-            log.warning("no tone was played at a pause: %s", exc.message)

@@ -141,7 +141,6 @@ class Node:
             recording_pauses.PauseBook(self._database, system_clock),
             system_clock,
             settings.node,
-            tone=settings.recording_pause_tone,
         )
         self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())

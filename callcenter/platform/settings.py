@@ -162,9 +162,6 @@ class Settings(BaseSettings):
         timedelta(minutes=5),
         description="A recording that an agent paused goes on by itself after this.",
     )
-    recording_pause_tone: bool = Field(
-        True, description="Both sides hear a tone when a recording is paused and when it goes on."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )

@@ -151,7 +151,6 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 MODULE_OF = {
     "AGI": "res_agi",
     "CELGenUserEvent": "app_celgenuserevent",
-    "ChanSpy": "app_chanspy",
     "ConfBridge": "app_confbridge",
     "Dial": "app_dial",
     "ExecIf": "app_exec",

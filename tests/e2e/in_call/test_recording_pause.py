@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from callcenter.testing.eventually import eventually
-from callcenter.testing.handset import Handset
-
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Scene
     from tests.e2e.in_call.conftest import Talking
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -51,45 +47,3 @@ async def test_a_paused_recording_is_silent_in_that_span_and_keeps_its_length(
     assert (before.mean(axis=0) > 100).all(), "both voices before"
     assert (loud[-8000:].mean(axis=0) > 100).all(), "both voices after"
     assert whole - len(sound) / 8000 < 2, "the length stays true"
-
-
-def loudest(sound: np.ndarray, hertz: int) -> float:
-    """The most of a pitch that is heard in any quarter of a second."""
-    count = len(sound) // 2000
-    parts = sound[: count * 2000].reshape(count, 2000)
-    wave = np.exp(-2j * np.pi * hertz * np.arange(2000) / 8000)
-    return float(np.abs(parts @ wave).max() / 2000) if count else 0.0
-
-
-async def test_the_citizen_hears_a_tone_when_the_recording_is_paused(scene: Scene) -> None:
-    async with (
-        scene.agent("1001"),
-        Handset() as ear,
-        scene.citizen("citizen_handset.xml", keys=ear.keys) as citizen,
-    ):
-        await ear.hears(await scene.flow_text("welcome", "zh"))
-        await ear.press("0")
-
-        async def they_talk() -> str:
-            (call,) = await scene.calls()
-            view = await scene.hotline.get(f"/calls/{call['call_id']}/in-call")
-            assert view["agents"] == ["1001"]
-            return str(call["call_id"])
-
-        call_id = await eventually(they_talk, "they talk", within=timedelta(seconds=25))
-        await asyncio.sleep(1)
-        before = len(ear.sound())
-        reply = await scene.hotline.client.post(
-            f"/api/v1/calls/{call_id}/recording/pause", json={"reason": "card number"}
-        )
-        assert reply.status_code == 200, reply.text
-
-        def tone() -> bool:
-            sound = ear.sound()
-            return loudest(sound[before:], 1400) > 4 * loudest(sound[:before], 1400)
-
-        await eventually(tone, "a tone", within=timedelta(seconds=5))
-        citizen.hang_up()
-        call = await scene.call(disposition="answered")
-    recording = await scene.recording_of(call)
-    assert recording["pauses"][0]["ended_by"] == "system:call_ended"
