@@ -1,4 +1,4 @@
-"""People who take calls and the SIP endpoint each has."""
+"""People who take calls, the SIP endpoint each has, and how each of them is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from callcenter.platform.db import Moment, metadata
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
 
 agents = Table(
     "agents",
@@ -27,6 +36,20 @@ agents = Table(
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", Moment, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("team", ForeignKey("teams.name"), index=True),
+    Column("departments", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("phone_kind", Text, nullable=False, server_default="sip"),
+    Column("user_id", ForeignKey("users.user_id"), unique=True),  # the login of this person
+)
+
+agent_skills = Table(
+    "agent_skills",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),  # skill, language
+    Column("name", Text, primary_key=True),
+    Column("level", Integer, nullable=False),
+    Index("ix_agent_skills_name", "kind", "name", "level"),
 )
 
 agent_states = Table(
@@ -42,6 +65,33 @@ agent_states = Table(
     Column("call_id", Uuid),  # no reference: the journal may not have told of the call yet
     Column("queue", Text),
     Column("until_at", Moment),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
+    Column("missed", Integer, nullable=False, server_default="0"),
+    Column("wished_at", Moment),
+    Column("wished_by", Text),
+    Column("in_force_version", Integer, nullable=False, server_default="0"),
+    Column("over_limit", Boolean, nullable=False, server_default="false"),
+)
+
+agent_queue_logouts = Table(
+    "agent_queue_logouts",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("queue", ForeignKey("queues.name", ondelete="CASCADE"), primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+pause_reasons = Table(
+    "pause_reasons",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("productive", Boolean, nullable=False),
+    Column("limit_seconds", Integer),
+    Column("digit", Text, unique=True),
+    Column("chosen_by", Text, nullable=False, server_default="agent"),
     Column("version", Integer, nullable=False, server_default="1"),
 )
 

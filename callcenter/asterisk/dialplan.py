@@ -23,6 +23,7 @@ class Context(StrEnum):
     INBOUND = "cc-inbound"
     IVR = "cc-ivr"
     QUEUE = "cc-queue"
+    QUEUE_PLAN = "cc-queue-plan"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
     FAX = "cc-fax"
@@ -31,16 +32,30 @@ class Context(StrEnum):
     SUB_FAX_BEGIN = "sub-fax-begin"
     SUB_FAX_END = "sub-fax-end"
     TRANSFER = "cc-transfer"
+    QUEUE_KEYS = "cc-queue-keys"
+    CALLBACK_OFFER = "cc-callback-offer"
+    CALLBACK = "cc-callback"
+    CALLBACK_DIAL = "cc-callback-dial"
+    SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     AGENT_OUT = "cc-agent-out"
     MEET = "cc-meet"
     HOLD = "cc-hold"
     SUB_MEET_OVER = "sub-meet-over"
+    SPY = "cc-spy"
+    TAKE_OVER = "cc-take-over"
+    MOVE = "cc-move"
+    SURVEY = "cc-survey"
+    AGENT_CODE = "cc-agent-code"
+    SUB_AGENT_ANSWERS = "sub-agent-answers"
+    SUB_AGENT_LEAVES = "sub-agent-leaves"
+    EXPERT = "cc-expert"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
     SUB_INTERNAL = "sub-internal"
+    SUB_QUEUE_PRIO = "sub-queue-prio"
     SUB_CALL_END = "sub-call-end"
 
 
@@ -55,7 +70,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message
+    WHY = "CC_WHY"  #: why the queue is entered, see JournalEvent.QUEUE
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -78,6 +93,9 @@ class Variable(StrEnum):
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
     NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
+    EXPERT = "CC_EXPERT"  #: the extension of an expert group, without its asterisk
+    EXPERTS = "CC_EXPERTS"  #: whose phones ring, joined by -; none: nobody is there
+    EXPERT_SECONDS = "CC_EXPERT_SECONDS"  #: how long they ring
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
@@ -87,7 +105,45 @@ class Variable(StrEnum):
     OUT_KIND = "CC_OUT_KIND"  #: department | emergency | unit
     OUT_OPTIONS = "CC_OUT_OPTIONS"  #: of that Dial: whose number the other side sees
     PASSED_BY = "CC_PASSED_BY"  #: the agent by whose wish a transfer comes, until it is journalled
+    SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the agent's channel that a supervisor hears
+    SPY_AGENT = "CC_SPY_AGENT"  #: … the agent
+    SPY_CALL = "CC_SPY_CALL"  #: … and our UUID of the agent's call
+    SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
+    SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
+    SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
+    JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
+    LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
+    MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
+    WAITING = "CC_WAITING"  #: how many do, where MOST counts
+    OWN = "CC_OWN"  #: seconds among those of the caller's language only; empty: there are none
+    FULL_EXIT = "CC_FULL_EXIT"  #: voicemail | queue | callback | number
+    FULL_TARGET = "CC_FULL_TARGET"  #: the queue or number
+    TIMEOUT_EXIT = "CC_TIMEOUT_EXIT"
+    TIMEOUT_TARGET = "CC_TIMEOUT_TARGET"
+    NO_AGENTS_EXIT = "CC_NO_AGENTS_EXIT"
+    NO_AGENTS_TARGET = "CC_NO_AGENTS_TARGET"
+    TARGET = "CC_TARGET"  #: of the exit that is taken
+    WAIT_IN = "CC_WAIT_IN"  #: the queue of app_queue that is waited in now
+    WAIT_FOR = "CC_WAIT_FOR"  #: and how long, seconds
+    WAIT_UNTIL = "CC_WAIT_UNTIL"  #: when the wait in all languages of the queue ends
+    BEEN = "CC_BEEN"  #: every queue the call has waited in, each between colons
+    MOVES = "CC_MOVES"  #: how often one queue gave the caller to another
+    HANDED = "CC_HANDED"  #: `yes` once a queue has given the caller to another unit's number
+    ACT = "CC_ACT"  #: what a feature code wishes for, an `Act` of agents' sessions
+    AT = "CC_AT"  #: when a feature code was dialled, ms since 1970
+    PAUSE = "CC_PAUSE"  #: the reason of a pause by feature code
+    LEFT = "CC_LEFT"  #: queues that are still to be logged in to or out of, joined by &
+    WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
     QUEUESTATUS = "QUEUESTATUS"
+    CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
+    CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
+    NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
+    WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
+    RING = "CC_RING"  #: how long the citizen's phone rings, seconds
+    ASKED = "CC_ASKED"  #: seconds since 1970: when Asterisk was asked to place a callback
+    UNTIL = "CC_UNTIL"  #: seconds since 1970; a citizen is not dialled after that
 
 
 class Global(StrEnum):
@@ -104,13 +160,37 @@ class Global(StrEnum):
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
     OUT_CALLER = "CC_OUT_CALLER"  #: the number others see when an agent calls them
-    WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
+    WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
+    #: CC_QUEUES_<agent>: Asterisk's queues the agent belongs to, joined by &.
+    QUEUES_PREFIX = "CC_QUEUES_"
+    #: When the node last gave a sign of life, seconds since 1970; it sets this over AMI.
+    NODE_ALIVE = "CC_NODE_ALIVE"
+
+
+#: UserEvent of a feature code: Agent, Act, Reason, At (ms since 1970).
+WISH_EVENT: Final = "CCAgent"
+#: Of Asterisk's own database: the same for a node that was away.
+WISH_FAMILY: Final = "cc_wish"
+
+
+class AgentCode(StrEnum):
+    """What an agent dials; behind PAUSE comes the digit of a reason."""
+
+    LOG_IN = "*45"
+    LOG_OUT = "*46"
+    PAUSE = "*47"
+    READY = "*48"
+    DONE = "*49"
 
 
 class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    SURVEY = "survey"  #: args: call id, line
+    #: args: call id, line, empty, queue, QUEUESTATUS (empty: still waits): who may be called back
+    CALLBACK = "callback"
+    EXPERT = "expert"  #: args: extension of the group, agent who calls (or empty)
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -160,6 +240,7 @@ class DialplanPrompt(StrEnum):
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
     ALL_BUSY = "all_busy"
+    EXPERT_CALLS_BACK = "expert_calls_back"
     OFFICE_CLOSED = "office_closed"
     INVALID = "invalid"
     MESSAGE_MENU = "message_menu"
@@ -170,6 +251,10 @@ class DialplanPrompt(StrEnum):
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
     RECORDING_NOTICE = "recording_notice"
+    CALLBACK_AGENT = "callback_agent"
+    CALLBACK_BUSY = "callback_busy"
+    CALLBACK_NO_ANSWER = "callback_no_answer"
+    CALLBACK_HELLO = "callback_hello"
 
 
 class QueueStatus(StrEnum):
@@ -224,14 +309,82 @@ def leg_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
-def asterisk_queue(name: str) -> str:
-    """Our queue's name as Asterisk knows it."""
-    return QUEUE_PREFIX + name
+#: Asterisk's own: what Queue() takes a caller's priority from.
+QUEUE_PRIO: Final = "QUEUE_PRIO"
+
+#: Uniqueid of the channel of a supervisor who listens: this and that call's UUID.
+SPY_CHANNEL_PREFIX: Final = "spy-"
+
+
+def spy_call_of(uniqueid: str) -> UUID | None:
+    """The spying call whose channel has this uniqueid, if it is one."""
+    prefix, rest = uniqueid[: len(SPY_CHANNEL_PREFIX)], uniqueid[len(SPY_CHANNEL_PREFIX) :]
+    try:
+        return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
+    except ValueError:
+        return None
+
+
+#: Between a queue's name and the language whose callers wait in this one of app_queue.
+QUEUE_LANGUAGE: Final = "-"
+
+#: Extensions of cc-queue-plan: this and the queue's name.
+QUEUE_PLAN_PREFIX: Final = "queue_"
+
+
+def asterisk_queue(name: str, language: str | None = None) -> str:
+    """Our queue's name as Asterisk knows it; with `language`, of its queue for those callers."""
+    return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
+
+
+#: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
+#: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
+CALLBACK_CHANNEL_PREFIX: Final = "callback-"
+CALLBACK_QUEUE_SUFFIX: Final = "-q"
+
+
+def callback_call_of(uniqueid: str) -> UUID | None:
+    """The call whose placeholder has this uniqueid, if it is one of a callback's two halves."""
+    if not uniqueid.startswith(CALLBACK_CHANNEL_PREFIX):
+        return None
+    text = uniqueid.removeprefix(CALLBACK_CHANNEL_PREFIX).removesuffix(CALLBACK_QUEUE_SUFFIX)
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def our_queue(asterisk_name: str) -> str:
-    """The reverse of `asterisk_queue`."""
-    return asterisk_name.removeprefix(QUEUE_PREFIX)
+    """The queue of ours behind a queue of app_queue, whichever its language."""
+    return asterisk_name.removeprefix(QUEUE_PREFIX).partition(QUEUE_LANGUAGE)[0]
+
+
+def language_of_queue(asterisk_name: str) -> str | None:
+    """The further language a queue of app_queue is for; None: the plain one."""
+    return asterisk_name.partition(QUEUE_LANGUAGE)[2] or None
+
+
+#: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
+#: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
+#: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
+PRIORITY_STEP: Final = 100_000_000
+PRIORITY_EPOCH: Final = 1_767_225_600  # 2026-01-01; the count begins anew every 3.17 years
+HIGHEST_PRIORITY: Final = 20
+
+
+def queue_prio(priority: int, since: int) -> int:
+    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in seconds since 1970."""
+    return (priority + 1) * PRIORITY_STEP - (since - PRIORITY_EPOCH) % PRIORITY_STEP
+
+
+def priority_of(prio: int) -> int:
+    """The hotline's priority in what Asterisk calls a caller's priority (QueueEntry)."""
+    return max(0, -(-prio // PRIORITY_STEP) - 1)
+
+
+def with_priority(prio: int, priority: int) -> int:
+    """The same caller's QUEUE_PRIO at another priority: the place among equals is kept."""
+    return prio + (priority - priority_of(prio)) * PRIORITY_STEP
 
 
 class JournalEvent(StrEnum):
@@ -244,13 +397,18 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback|supervisor|survey>
+    #: &priority=<1 to 20>
     QUEUE = "CC_QUEUE"
-    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
+    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
+    #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>
+    CALLBACK = "CC_CALLBACK"
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
     FAX = "CC_FAX"
+    #: expert=<digits of the extension>: no expert took the citizen, who is owed a call
+    EXPERT = "CC_EXPERT"
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
@@ -259,4 +417,7 @@ class JournalEvent(StrEnum):
     LEG = "CC_LEG"
     HOLD = "CC_HOLD"  #: call=<uuid>: the citizen is put aside, until in a bridge or queue again
     PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
+    SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
+    TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

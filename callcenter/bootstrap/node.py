@@ -17,10 +17,14 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.service import owe_by_extension
 from callcenter.agents.in_call.follow import InCallFollower
+from callcenter.agents.supervision.service import on_facts as supervision_on_facts
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.attendance import AttendanceKeeper
+from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
@@ -28,12 +32,27 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.recording_pauses import RecordingPauses
+from callcenter.asterisk.supervision import Supervision
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
+from callcenter.bootstrap.callbacks import (
+    CallbackCases,
+    ScheduledLines,
+    callback_policy,
+    callback_rule,
+)
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, CallHandedOn, Fact, MessageLeft
+from callcenter.calls.facts import (
+    CallEnded,
+    CallerQueued,
+    CallHandedOn,
+    Fact,
+    MessageLeft,
+    NoExpertTook,
+)
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.dialler import FaxDialler
@@ -48,6 +67,8 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
+from callcenter.queues.callbacks.dialler import CallbackDialler
+from callcenter.queues.callbacks.duty import CallbackDuty
 from callcenter.recordings import pauses as recording_pauses
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
@@ -130,6 +151,20 @@ class Node:
             clock=system_clock,
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
+        self._callbacks = CallbackDuty(
+            CallbackCases(self._cases), callback_policy(settings), callback_rule(settings)
+        )
+        self._callback_dialler = CallbackDialler(
+            self._database,
+            AmiCallbackLines(self._ami),
+            self._callbacks,
+            ScheduledLines(),
+            node=settings.node,
+            policy=callback_policy(settings),
+            rule=callback_rule(settings),
+            clock=system_clock,
+            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._in_call = InCallActs(
             self._ami, self._bus, self._database, trunk_host=settings.trunk_host
@@ -142,7 +177,22 @@ class Node:
             system_clock,
             settings.node,
         )
-        self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
+        self._attendance = AttendanceKeeper(
+            self._database,
+            system_clock,
+            self._ami,
+            self._bus,
+            default_language=settings.default_language,
+        )
+        self._keeper = SwitchKeeper(
+            self._database,
+            self._switch,
+            self._ami,
+            settings,
+            installation,
+            self._attendance.reconcile,
+        )
+        self._queue_watch = AmiQueueWatch(self._database, self._ami)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -162,9 +212,13 @@ class Node:
                     "recordings": self._finisher.run(),
                     "faxes in": self._fax_finisher.run(),
                     "faxes out": self._fax_dialler.run(),
+                    "callbacks": self._callback_dialler.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
+                    "agents": self._attendance.run(),
+                    "news of agents": self._attendance.follow(),
+                    "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "in calls": self._in_call.run(),
                     "recording pauses": self._pauses.run(),
@@ -181,7 +235,11 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {**self._in_call.executors(), **self._pauses.executors()}
+        return {
+            **Supervision(self._ami, self._consumer.note, system_clock).executors(),
+            **self._in_call.executors(),
+            **self._pauses.executors(),
+        }
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -198,6 +256,8 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
+                case NoExpertTook():
+                    await owe_by_extension(connection, fact.extension, fact.call_id, at=fact.at)
                 case CallEnded():
                     await _count_articles(connection, fact.call_id)
                 case _:
@@ -205,8 +265,11 @@ class Node:
         await recordings_on_facts(connection, facts)
         await recording_pauses.on_facts(connection, facts)
         await self._in_call_follower.on_facts(connection, facts)
+        await supervision_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
+        await self._attendance.on_facts(connection, facts)
+        await self._callbacks.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -312,7 +375,15 @@ class Node:
             "agi": {"answering": answering, "of": settings.agi_processes},
             "asterisk": self._asterisk,
             "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
+            "queues": {
+                "stuck": self._queue_watch.watch.stuck_ever,
+                "stuck_now": list(self._queue_watch.watch.stuck_now),
+            },
             "configuration": {"problems": list(self._keeper.problems[:5])},
+            "agents": {
+                "drift_repaired": self._attendance.drift_repaired,
+                "problems": list(self._attendance.problems[:5]),
+            },
         }
 
     async def _rotate(self) -> None:

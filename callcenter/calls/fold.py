@@ -14,7 +14,7 @@ from uuid import UUID
 
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
-from callcenter.calls import in_call, waiting
+from callcenter.calls import in_call, supervised, waiting
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import (
@@ -91,6 +91,10 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.HandingOn():
             call = replace(call, handed_on_to=event.to, handing_on=True)
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
+        case ev.ExpertsMissed():
+            return call, [
+                fa.NoExpertTook(call_id=call.call_id, at=event.at, extension=event.extension)
+            ]
         case ev.QueueEntered():
             call = replace(call, priority=event.priority or call.priority, handing_on=False)
             return _queued(call, event, event.queue, event.why)
@@ -99,6 +103,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
+        case ev.CallbackStep():
+            return call, [_callback_step(call, event)]
         case ev.FaxBegan():
             return _fax_began(call, event)
         case ev.MessageEnded():
@@ -117,6 +123,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
             )
             return call, [told]
+        case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
+            return supervised.changed(call, event)
         case ev.Reconciled():
             return _end(call, event, "system", reconciled=True)
         case ev.Superseded():
@@ -137,7 +145,7 @@ def _note(call: Call, event: CallEvent) -> Call:
         started_at=call.started_at if call.ended_at else min(call.started_at, event.at),
     )
     match event:
-        case ev.LinkedidEnded() | ev.Reconciled() | ev.Superseded():
+        case ev.LinkedidEnded() | ev.Reconciled() | ev.Superseded() | ev.PriorityChanged():
             return call
     leg = call.leg(event.uniqueid)
     if leg is None:
@@ -196,6 +204,18 @@ def _recording(
         call_id=call.call_id, at=event.at, name=event.name, recording_kind=kind
     )
     return replace(call, recordings=(*call.recordings, event.name)), [fact]
+
+
+def _callback_step(call: Call, event: ev.CallbackStep) -> Fact:
+    if event.status == "DIALLING":
+        return fa.CitizenDialled(call_id=call.call_id, at=event.at, callback=event.callback)
+    return fa.CitizenNotReached(
+        call_id=call.call_id,
+        at=event.at,
+        callback=event.callback,
+        status=event.status,
+        cause=event.cause,
+    )
 
 
 def _fax_began(call: Call, event: ev.FaxBegan) -> tuple[Call, list[Fact]]:
@@ -310,6 +330,7 @@ def _queued(
         queue=queue,
         queued_at=call.queued_at or event.at,
         left_queue=False,
+        surveyed=False,
         state=CallState.QUEUED if nobody_yet else call.state,
     )
     return call, [fa.CallerQueued(call_id=call.call_id, at=event.at, queue=queue, why=why)]
@@ -338,6 +359,9 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     if event.uniqueid == call.uniqueid:
         return call, []
     if leg.agent is None:
+        if call.is_citizens(leg) and not call.other_answered:
+            call = replace(call, other_answered=True, state=CallState.TALKING)
+            return call, [fa.CitizenReached(call_id=call.call_id, at=event.at)]
         # Who an act calls in is told of by `in_call`.
         if not call.handing_on or in_call.is_party(leg):
             return call, []
@@ -361,6 +385,8 @@ def _channel_over(
     cause, source = None, ""
     if isinstance(event, ev.ChannelHungUp):
         cause, source = event.cause, event.source
+    if source.startswith("PJSIP/") and call.calls_back and not call.let_go:
+        call = replace(call, let_go=source)
     if leg.ended_at is None:
         ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
         call = _with_leg(call, replace(leg, ended_at=ended, hangup_cause=cause))
@@ -374,8 +400,10 @@ def _channel_over(
     if isinstance(event, ev.LegMoved):
         call, more = in_call.moved(call, event)
         facts += more
+    if isinstance(event, ev.ChannelHungUp) and not call.ended_at:
+        call = supervised.parted(call, leg, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
-        call, more = _end(call, event, _hung_up_by(leg, source))
+        call, more = _end(call, event, supervised.ended_by(call, _hung_up_by(call, leg, source)))
         facts += more
     return call, facts
 
@@ -438,10 +466,13 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
     return call, facts + more
 
 
-def _hung_up_by(own: Leg, source: str) -> str:
+def _hung_up_by(call: Call, own: Leg, source: str) -> str:
     """Who ended it, from HANGUP's `hangupsource`: the channel whose party hung up, the same on
     both legs; empty when Asterisk did it (measured, 22.10.1)."""
+    source = call.let_go or source
     if source and source == own.channel:
+        return "caller"
+    if any(leg.channel == source and call.is_citizens(leg) for leg in call.legs):
         return "caller"
     if agent_of(source):
         return "agent"
@@ -511,13 +542,17 @@ def _end(
 
 def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
-    if call.agent_answered_at or call.other_answered:
+    if call.other_answered or (call.agent_answered_at and not call.calls_back):
         return Disposition.ANSWERED
     if call.fax_went:
         return Disposition.FAX
     if call.message:
         return Disposition.VOICEMAIL
+    if call.calls_back:
+        return Disposition.FAILED  # nobody was reached; the callback itself goes on
     if call.queued_at:
+        if call.wants_callback and call.left_queue:
+            return Disposition.CALLBACK_REQUESTED
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED

@@ -10,11 +10,13 @@ from uuid import UUID
 class EnterQueue:
     """To a person. `why`: `flow`, `direct` (a line without a menu), `no_flow`, `no_line`, `steps`
     (the caller went round in circles) or `fault` (ours). `priority` 0 to 20: higher comes first.
+    `survey`: the caller is asked afterwards how it was.
     """
 
     queue: str
     why: str = "flow"
     priority: int = 0
+    survey: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -69,6 +70,8 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldProblem] = []
+    #: Of a state that cannot be left that way: what can be done instead.
+    allowed: list[str] | None = None
 
 
 class Schema(BaseModel):
@@ -142,6 +145,18 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
     raise InvalidField("cursor", "must be the next_cursor of an earlier page")
 
 
+def decode_place(cursor: str) -> tuple[datetime, UUID]:
+    """A place by time and UUID. Raises `InvalidField` for a cursor we did not make."""
+    at, key = decode_cursor(cursor, 2)
+    try:
+        place = datetime.fromisoformat(at), UUID(key)
+    except ValueError:
+        place = None
+    if place is None or place[0].tzinfo is None:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return place
+
+
 def set_etag(response: Response, version: int) -> None:
     """Tell the client which version it reads."""
     response.headers["ETag"] = f'"{version}"'
@@ -164,7 +179,10 @@ def wanted_version(if_match: str | None) -> int | None:
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        problem.model_dump(), status_code=problem.status, media_type=PROBLEM, headers=headers
+        problem.model_dump(exclude_none=True),
+        status_code=problem.status,
+        media_type=PROBLEM,
+        headers=headers,
     )
 
 
@@ -194,6 +212,7 @@ def problem_of(error: HotlineError) -> Problem:
         status=status,
         detail=error.message,
         errors=fields,
+        allowed=list(error.allowed) if error.allowed is not None else None,
     )
 
 

@@ -9,21 +9,27 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.agents.supervision.model import SpyMode
 from callcenter.asterisk.config.model import (
     AgentConfig,
     DirectoryConfig,
     LineConfig,
+    OwnLanguage,
     Paths,
     QueueConfig,
     SwitchConfig,
 )
+from callcenter.asterisk.config.queues import EXIT_VARIABLES
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.write import REPOSITORY, static_files
 from callcenter.asterisk.dialplan import (
+    HIGHEST_PRIORITY,
     MESSAGE_LONGEST_SECONDS,
     MESSAGE_SHORTEST_MS,
     MESSAGE_SILENCE_SECONDS,
     MESSAGE_TAKES,
+    PRIORITY_EPOCH,
+    PRIORITY_STEP,
     Context,
     DialplanPrompt,
     Exit,
@@ -35,9 +41,11 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
+from callcenter.asterisk.supervision import spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
+from callcenter.queues.model import Cause, ExitTo
 
 pytestmark = pytest.mark.contract
 
@@ -64,7 +72,9 @@ def read() -> Dialplan:
         ami_secret="x" * 32,
         lines=(LineConfig("12345"),),
         agents=(AgentConfig("1001", "A", "0" * 32),),
-        queues=(QueueConfig("general", ("1001",)),),
+        queues=(
+            QueueConfig("general", ("1001",), languages=(OwnLanguage("en", 25),), max_waiting=9),
+        ),
         directory=(
             DirectoryConfig("119", "119", "emergency"),
             DirectoryConfig("88880001", "053188880001"),
@@ -125,10 +135,11 @@ def test_globals_are_written_by_the_generator() -> None:
         node="n1",
         paths=Paths(Path("/h"), Path("/m"), Path("/d"), Path("/p")),
         ami_secret="x" * 32,
-        queues=(QueueConfig("general"),),
+        agents=(AgentConfig("1001", "A", "0" * 32),),
+        queues=(QueueConfig("general", ("1001",)),),
     )
     text = render(config)["extensions_globals.conf"]
-    for name in Global:
+    for name in set(Global) - {Global.NODE_ALIVE}:  # the node's, over AMI
         assert re.search(rf"^{name}\w* = \S", text, re.MULTILINE), name
 
 
@@ -150,8 +161,13 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 #: Which module brings an application (`core show application X`); None: Asterisk's core.
 MODULE_OF = {
     "AGI": "res_agi",
+    **dict.fromkeys(
+        ("AddQueueMember", "PauseQueueMember", "RemoveQueueMember", "UnpauseQueueMember"),
+        "app_queue",
+    ),
     "CELGenUserEvent": "app_celgenuserevent",
     "ConfBridge": "app_confbridge",
+    "ChanSpy": "app_chanspy",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
@@ -167,6 +183,7 @@ MODULE_OF = {
     "StartMusicOnHold": "res_musiconhold",
     "StopMusicOnHold": "res_musiconhold",
     "StopPlayTones": "app_playtones",
+    "UserEvent": "app_userevent",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
 
@@ -186,8 +203,29 @@ def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
 
 def test_every_queue_status_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.QUEUE]
-    others = {"status_", "_status_.", "s", "fax"}
-    assert {f"status_{status}" for status in QueueStatus} | others == set(extens)
+    others = {"status_", "_status_.", "s", "fax", "nobody", "to_", "_to_."}
+    exits = {f"to_{to}" for to in ExitTo}
+    assert {f"status_{status}" for status in QueueStatus} | others | exits == set(extens)
+
+
+def test_the_exits_of_queues_are_those_of_the_room_and_sql() -> None:
+    sql = (REPOSITORY / "migrations/versions/0014_queue_rules.sql").read_text(encoding="utf-8")
+    for column, known in (("leads_to", ExitTo), ("cause", Cause)):
+        checked = re.search(rf"ck_queue_exits_{column} CHECK \({column} IN \((.*?)\)\)", sql)
+        assert checked
+        assert set(re.findall(r"\w+", checked[1])) == {str(word) for word in known}
+
+
+def test_queues_that_hand_callers_on_to_each_other_come_to_an_end(plan: Dialplan) -> None:
+    way = [
+        line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "to_queue")
+    ]
+    counted = way.index("GotoIf($[${CC_MOVES} > 3]?to_voicemail,1)")
+    been = way.index('GotoIf($["${CC_BEEN}" =~ ":${CC_TARGET}:"]?to_voicemail,1)')
+    assert counted < been < way.index("Goto(s,enter)")
+    # Nothing but the call's end makes the count or the list shorter.
+    assert len(re.findall(r"Set\(CC_MOVES=", plan.text)) == 1
+    assert re.findall(r"Set\(CC_BEEN=.*", plan.text) == ["Set(CC_BEEN=${CC_BEEN}:${CC_QUEUE}:)"]
 
 
 def test_the_reasons_of_a_message_are_those_of_the_registry_the_room_and_sql(
@@ -280,9 +318,21 @@ def test_catch_alls_hold_no_digit_class_by_accident(plan: Dialplan) -> None:
 
 def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> None:
     assert not re.search(r"\b(System|TrySystem|SHELL|FILE|ENV|CURL|Exec|EVAL)\(", plan.text)
-    for _, _, line in plan.code:
+    for context, _, line in plan.code:
         if re.search(r"\?Set\(CALLERID\((num|name)\)=\)\)$", line):
             continue  # forgets it
+        if context == Context.CALLBACK or context == Context.CALLBACK_DIAL:
+            # The other way round: digits of ours are shown to the agent, and to the citizen.
+            assert (
+                line
+                in (
+                    "Set(CALLERID(num)=${CC_NUMBER})",
+                    "Set(CALLERID(num)=${CC_LINE})",
+                    "Set(CALLERID(name)=)",
+                )
+                or "CALLERID" not in line
+            ), line
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
@@ -296,9 +346,16 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # CC_TRANSFER_TO is of a published flow, CC_OUT of the directory, digits only; no caller's word
     # is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
+    # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.EXPERT, experts),
+        (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
+        (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text
@@ -308,6 +365,28 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
         (Context.FROM_AGENTS, "88880001", "Set(CC_OUT=053188880001)"),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
+    assert "Set(CC_CALLBACK_TO=${FILTER(0123456789+,${CC_CALLBACK_TO})})" in plan.text
+
+
+def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
+    for context, exten, line in plan.code:
+        for entered in (Context.SPY, Context.TAKE_OVER, Context.MOVE):
+            assert f"{entered}," not in line, (context, exten, line)
+    [spied] = [line for _, _, line in plan.code if line.startswith("ChanSpy(")]
+    # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
+    assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
+    options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
+    assert options == list(spy_options().values())
+    assert [str(mode) for mode in SpyMode] == list(plan.extens[Context.SPY])[:3]
+
+
+def test_a_survey_says_goodbye_whatever_python_does(plan: Dialplan) -> None:
+    way = [line for context, exten, line in plan.code if (context, exten) == ("cc-survey", "s")]
+    asked = next(i for i, line in enumerate(way) if line.startswith("AGI("))
+    assert way[asked - 1] == "Set(CC_NEXT=)"
+    assert way[asked + 2].endswith("/goodbye)")
+    assert way[asked + 3] == "Hangup(16)"
+    assert "Set(CC_SURVEY=)" in way[:asked]
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
@@ -332,6 +411,7 @@ def test_every_dialplan_file_is_included_once() -> None:
         "extensions_globals.conf",
         "extensions_lines.conf",
         "extensions_phones.conf",
+        "extensions_queues.conf",
     }
 
 
@@ -394,16 +474,43 @@ def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> 
 
 
 def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
-    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
-    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
-    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
-    assert filtered < given < queue
+    bounded = way.index(f"ExecIf($[0${{CC_PRIORITY}} > {HIGHEST_PRIORITY}]?Set(CC_PRIORITY=20))")
+    given = way.index(
+        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP}"
+        f" - (${{CC_JOINED:0:10}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
+    )
+    assert filtered < bounded < given
+    for context in (Context.QUEUE, Context.CALLBACK):
+        way = [line for name, _, line in plan.code if name == context]
+        queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+        assert way.index("Gosub(sub-queue-prio,s,1)") < queue
+
+
+def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
+    joined = way.index('ExecIf($["${CC_JOINED}" = ""]?Set(CC_JOINED=${STRFTIME(,UTC,%s%3q)}))')
+    assert joined < next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=" in line)
+    way = [line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "s")]
+    [queue] = [line for line in way if line.startswith("Queue(")]
+    assert queue.split(",")[4].rstrip(")") == "${CC_WAIT_FOR}"
+    assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
+    every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
+    every |= {name for pair in EXIT_VARIABLES.values() for name in pair}
+    for exten in plan.extens[Context.QUEUE_PLAN]:
+        lines = [
+            line for context, at, line in plan.code if (context, at) == (Context.QUEUE_PLAN, exten)
+        ]
+        # A caller who comes from another queue brings nothing of it along.
+        assert every <= {name for name in Variable for line in lines if f"Set({name}=" in line}
 
 
 def test_agents_reach_literal_numbers_only(plan: Dialplan) -> None:
     """A pattern would let a phone dial any number at the city's expense."""
-    assert set(plan.extens[Context.FROM_AGENTS]) == {"1001", "general", "119", "88880001"}
+    extens = plan.extens[Context.FROM_AGENTS]
+    assert {"1001", "general", "119", "88880001"} <= set(extens)
+    assert not [exten for exten in extens if exten.startswith("_")]
 
 
 def test_a_citizen_put_aside_is_never_left_to_the_music(plan: Dialplan) -> None:

@@ -193,6 +193,8 @@ def _exit_variables(exit: FlowExit) -> tuple[Exit, dict[Variable, str]]:
             variables = {Variable.QUEUE: exit.queue}
             if exit.priority:
                 variables[Variable.PRIORITY] = str(exit.priority)
+            if exit.survey:
+                variables[Variable.SURVEY] = "yes"
             return Exit.QUEUE, variables
         case LeaveMessage():
             variables = {Variable.REASON: exit.why}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from callcenter.asterisk.config import sip
+from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable, asterisk_queue
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -24,7 +24,7 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "pjsip_transports.conf": sip.transports(config),
         "pjsip_trunk.conf": sip.trunk(config),
         "pjsip_agents.conf": sip.agents(config),
-        "queues_members.conf": _queues(config),
+        "queues_members.conf": queues.sections(config),
         "manager_listen.conf": _manager_listen(config),
         "manager_user.conf": _manager_user(config),
         "http_listen.conf": _http(config),
@@ -33,6 +33,8 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "extensions_globals.conf": _globals(config),
         "extensions_lines.conf": _lines(config),
         "extensions_phones.conf": _phones(config),
+        "extensions_queues.conf": queues.plan(config),
+        "say.conf": queues.say(config),
     }
 
 
@@ -82,26 +84,6 @@ def _asterisk(config: SwitchConfig) -> str:
     )
 
 
-def _queues(config: SwitchConfig) -> str:
-    parts = [GENERATED]
-    for queue in config.queues:
-        # Member: interface, penalty, name, state interface. The name in events is the agent's id.
-        members = [("member", f"PJSIP/{a},0,{a},PJSIP/{a}") for a in queue.members]
-        parts.append(
-            section(
-                asterisk_queue(queue.name),
-                ("strategy", queue.strategy),
-                ("timeout", str(queue.ring_seconds)),
-                ("wrapuptime", str(queue.wrapup_seconds)),
-                ("weight", str(queue.weight)),
-                ("maxlen", str(queue.max_waiting)),
-                *members,
-                template="hotline",
-            )
-        )
-    return "\n".join(parts)
-
-
 def _manager_listen(config: SwitchConfig) -> str:
     # Not a setting: AMI speaks in the clear, so it stays on this machine.
     return GENERATED + f"bindaddr = 127.0.0.1\nport = {config.ami_port}\n"
@@ -122,11 +104,20 @@ def _manager_user(config: SwitchConfig) -> str:
 
 
 def _http(config: SwitchConfig) -> str:
+    text = GENERATED
     if config.http_port is None:
-        return GENERATED + "enabled = no\n"
-    return (
-        GENERATED + f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
-    )
+        text += "enabled = no\n"
+    else:
+        text += f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
+    if config.https is not None:
+        text += (
+            f"tlsenable = yes\ntlsbindaddr = {config.https.bind}\n"
+            f"tlscertfile = {config.https.certificate}\n"
+            f"tlsprivatekey = {config.https.private_key}\n"
+            # What is left is TLS 1.2 and 1.3.
+            "tlsdisablev1 = yes\ntlsdisablev11 = yes\n"
+        )
+    return text
 
 
 def _rtp(config: SwitchConfig) -> str:
@@ -156,8 +147,15 @@ def _globals(config: SwitchConfig) -> str:
     }
     settings = [(str(name), value) for name, value in values.items()]
     settings += [
-        (f"{Global.WAIT_PREFIX}{queue.name}", str(queue.max_wait_seconds))
+        (f"{Global.WRAPUP_PREFIX}{queue.name}", str(queue.wrapup_seconds))
         for queue in config.queues
+    ]
+    settings += [
+        (
+            f"{Global.QUEUES_PREFIX}{agent.agent_id}",
+            "&".join(asterisk_queue(q.name) for q in config.queues if agent.agent_id in q.members),
+        )
+        for agent in config.agents
     ]
     return GENERATED + section("globals", *settings)
 
@@ -189,10 +187,11 @@ def _contact(config: SwitchConfig) -> str:
 
 
 def _phones(config: SwitchConfig) -> str:
-    """What agents can dial or transfer to: each other, the queues by name, the directory."""
+    """What agents can dial or transfer to: each other, the queues by name, expert
+    groups, the directory."""
     head = (
         "; Enters: an agent's phone, or a citizen it transfers.\n"
-        "; Leaves: cc-agent, cc-agent-queue, cc-agent-out.\n"
+        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code, cc-expert, cc-agent-out.\n"
         f"[{Context.FROM_AGENTS}]\n"
     )
     # Nobody is called 110 but the police.
@@ -203,7 +202,7 @@ def _phones(config: SwitchConfig) -> str:
         for agent in config.agents
         if agent.agent_id not in outside
     )
-    queues = (
+    names = (
         f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
@@ -214,4 +213,27 @@ def _phones(config: SwitchConfig) -> str:
         f" same = n,Goto({Context.AGENT_OUT},s,1)\n"
         for entry in config.directory
     )
-    return GENERATED + head + "".join(agents) + "".join(queues) + "".join(directory)
+    experts = (
+        f"exten = {extension},1,Set({Variable.EXPERT}={extension[1:]})\n"
+        f" same = n,Goto({Context.EXPERT},s,1)\n"
+        for extension in config.experts
+    )
+    parts = ("".join(agents), "".join(names), "".join(experts), "".join(directory), _codes(config))
+    return GENERATED + head + "".join(parts)
+
+
+def _codes(config: SwitchConfig) -> str:
+    """What agents dial about themselves."""
+    acts = {
+        AgentCode.LOG_IN: "login",
+        AgentCode.LOG_OUT: "offline",
+        AgentCode.READY: "ready",
+        AgentCode.DONE: "done",
+    }
+    plain = (f"exten = {code},1,Goto({Context.AGENT_CODE},{act},1)\n" for code, act in acts.items())
+    pauses = (
+        f"exten = {AgentCode.PAUSE}{digit},1,Set({Variable.PAUSE}={reason})\n"
+        f" same = n,Goto({Context.AGENT_CODE},paused,1)\n"
+        for digit, reason in config.pause_codes
+    )
+    return "".join(plain) + "".join(pauses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,7 +12,8 @@ from httpx import Response
 from sqlalchemy import select
 
 from callcenter.agents.api import router as agents_router
-from callcenter.agents.model import PhoneServer, sip_digest
+from callcenter.agents.model import sip_digest
+from callcenter.agents.phone import PhoneServer
 from callcenter.agents.seed import seed_agents
 from callcenter.agents.service import AgentService
 from callcenter.agents.tables import agents
@@ -37,6 +38,10 @@ class Room:
     switch: ScriptedSwitch
 
 
+async def no_prompts() -> Mapping[str, frozenset[str]]:
+    return {}
+
+
 @pytest.fixture
 async def room(database: Database) -> AsyncIterator[Room]:
     switch = ScriptedSwitch(clock)
@@ -47,7 +52,7 @@ async def room(database: Database) -> AsyncIterator[Room]:
         database,
         lambda guard, _clock: [
             agents_router(service, guard),
-            queues_router(QueueService(database), guard),
+            queues_router(QueueService(database, switch, no_prompts), guard),
         ],
     ) as desk:
         yield Room(desk, switch)
@@ -157,7 +162,12 @@ async def test_a_phone_is_told_where_to_register(room: Room) -> None:
         "port": 5060,
         "transport": "udp",
         "transports": ["udp", "tcp"],
+        "ports": {"udp": 5060, "tcp": 5060},
+        "kind": "sip",
+        "websocket_url": None,
         "realm": "callcenter",
+        "codecs": ["opus", "g722", "alaw", "ulaw"],
+        "srtp": "none",
     }
     assert (await room.desk.aki.get("/agents/2001")).json()["queues"] == ["general"]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.agents.phone import PhoneKind
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    HttpsConfig,
     LineConfig,
     Paths,
     QueueConfig,
@@ -22,7 +24,15 @@ from callcenter.asterisk.config.model import (
 from callcenter.asterisk.config.render import render, run_dir
 from callcenter.asterisk.config.rules import BadConfiguration, clean_name
 from callcenter.asterisk.config.secrets import agent_digest, new_password, secret
-from callcenter.asterisk.config.write import apply, conf_tree, static_files, write_atomically
+from callcenter.asterisk.config.write import (
+    apply,
+    conf_tree,
+    modules_of,
+    restore,
+    static_files,
+    tree_key,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -104,7 +114,8 @@ class TestRules:
         config = switch(agents=(AgentConfig("1001", 'x" <9>;\\;context=evil', DIGEST),))
         config = replace(config, queues=(QueueConfig("general", ("1001",)),), lines=())
         text = render(config)["pjsip_agents.conf"]
-        assert [name for name, _ in sections(text)] == ["agent-here", "1001", "1001", "1001"]
+        templates = ["agent-here", "agent-phone", "agent-browser"]
+        assert [name for name, _ in sections(text)] == [*templates, "1001", "1001", "1001"]
         assert settings(text, "1001")["callerid"] == '"x 9 context=evil" <1001>'
 
     @pytest.mark.parametrize(
@@ -260,7 +271,29 @@ class TestSip:
         pairs = next(pairs for name, pairs in sections(text) if name == "agent-here")
         acl = [pair for pair in pairs if pair[0] in {"deny", "permit"}]
         assert acl == [("deny", "0.0.0.0/0"), ("deny", "::/0"), ("permit", "10.1.0.0/16")]
-        assert ("contact_permit", "10.1.0.0/16") in pairs
+        assert settings(text, "agent-phone")["contact_permit"] == "10.1.0.0/16"
+        assert "contact_deny" not in settings(text, "agent-browser")
+
+    def test_a_browser_speaks_webrtc_and_a_phone_does_not(self) -> None:
+        agents = (
+            AgentConfig("1001", "王芳", DIGEST, PhoneKind.WEBRTC),
+            AgentConfig("1002", "李雷", "a" * 32),
+        )
+        text = render(switch(agents=agents))["pjsip_agents.conf"]
+        assert "[agent-browser](!,agent-here)\n" in text
+        assert "[1001](agent-browser)\n" in text
+        assert "[1002](agent-phone)\n" in text
+        browser = settings(text, "agent-browser")
+        assert browser["webrtc"] == browser["dtls_auto_generate_cert"] == "yes"
+        assert browser["allow"] == "opus,ulaw"
+        assert "webrtc" not in settings(text, "agent-phone")
+
+    def test_keys_of_speech_are_offered_only_where_signalling_can_be_hidden(self) -> None:
+        assert "media_encryption" not in render(switch())["pjsip_agents.conf"]
+        tls = TlsConfig(Path("/c.pem"), Path("/k.pem"))
+        phone = settings(render(switch(tls=tls))["pjsip_agents.conf"], "agent-phone")
+        assert phone["media_encryption"] == "sdes"
+        assert phone["media_encryption_optimistic"] == "yes"
 
     def test_digest_is_ha1(self) -> None:
         # RFC 2617, 3.5 has the arithmetic; the realm is ours.
@@ -268,11 +301,22 @@ class TestSip:
 
 
 class TestQueuesAndDialplan:
-    def test_members_are_static_with_their_state(self) -> None:
+    def test_members_come_over_ami_and_from_no_file(self) -> None:
         text = render(switch())["queues_members.conf"]
-        general = next(pairs for name, pairs in sections(text) if name == "q_general")
-        assert ("member", "PJSIP/1001,0,1001,PJSIP/1001") in general
-        assert ("timeout", "15") in general
+        general = dict(next(pairs for name, pairs in sections(text) if name == "q_general"))
+        assert general["timeout"] == "15"
+        assert "member" not in general
+        assert settings(static_files()["queues.conf"], "general")["persistentmembers"] == "yes"
+
+    def test_a_phone_can_log_in_with_everything_of_ours_dead(self) -> None:
+        files = render(replace(switch(), pause_codes=(("1", "rest"),)))
+        assert (
+            settings(files["extensions_globals.conf"], "globals")["CC_QUEUES_1001"] == "q_general"
+        )
+        assert (
+            "exten = *471,1,Set(CC_PAUSE=rest)\n same = n,Goto(cc-agent-code,paused,1)\n"
+            in files["extensions_phones.conf"]
+        )
 
     def test_autofill_is_on(self) -> None:
         assert settings(static_files()["queues.conf"], "general")["autofill"] == "yes"
@@ -290,9 +334,8 @@ class TestQueuesAndDialplan:
         # Answered and given its identity there like every call, then on to cc-fax-in.
         assert door.rstrip().endswith("same = n,Goto(cc-inbound,s,1)")
 
-    def test_waiting_limits_are_globals(self) -> None:
+    def test_where_agi_answers_is_a_global(self) -> None:
         values = settings(render(switch())["extensions_globals.conf"], "globals")
-        assert values["CC_WAIT_english"] == "300"
         assert values["CC_AGI_URL"] == "agi://127.0.0.1:4573"
 
     def test_http_is_off_without_a_port(self) -> None:
@@ -300,6 +343,19 @@ class TestQueuesAndDialplan:
         files = render(switch(http_port=8088))
         assert "bindport = 8088" in files["http_listen.conf"]
         assert settings(files["pjsip_transports.conf"], "transport-ws")["protocol"] == "ws"
+
+    def test_browsers_come_over_tls(self) -> None:
+        bind = Address("192.0.2.10", 8089)
+        files = render(switch(https=HttpsConfig(bind, Path("/c.pem"), Path("/k.pem"))))
+        listen = files["http_listen.conf"]
+        assert "enabled = no\ntlsenable = yes\ntlsbindaddr = 192.0.2.10:8089\n" in listen
+        assert "tlscertfile = /c.pem\ntlsprivatekey = /k.pem\n" in listen
+        assert settings(files["pjsip_transports.conf"], "transport-wss")["protocol"] == "wss"
+
+    def test_a_path_of_the_certificate_that_would_be_syntax_is_refused(self) -> None:
+        https = HttpsConfig(Address("192.0.2.10", 8089), Path("/c\nenabled = yes"), Path("/k.pem"))
+        with pytest.raises(BadConfiguration, match=r"https\.certificate"):
+            render(switch(https=https))
 
     def test_http_listens_where_it_was_told_to_and_not_where_sip_does(self) -> None:
         public = Address("192.0.2.10", 5060)
@@ -354,6 +410,48 @@ class TestFiles:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(first.stat().st_mode) == 0o700
         assert (config.paths.log / "cel-custom").resolve() == config.paths.journal_dir
+
+    def test_what_did_not_change_is_not_written_again(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        apply(config)
+        before = {path.name: path.stat() for path in config.paths.etc.iterdir()}
+        apply(replace(config, agents=(*config.agents, AgentConfig("1003", "x", DIGEST))))
+        after = {path.name: path.stat() for path in config.paths.etc.iterdir()}
+        new = {name for name in after if after[name].st_ino != before[name].st_ino}
+        assert new == {"pjsip_agents.conf", "extensions_globals.conf", "extensions_phones.conf"}
+
+    def test_a_file_changed_by_hand_is_not_taken_over(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        apply(config)
+        (config.paths.etc / "rtp.conf").write_text("[general]\nrtpstart = 1\n")
+        apply(replace(config, record_from="answer"))
+        assert "strictrtp" in (config.paths.etc / "rtp.conf").read_text()
+
+    def test_a_refused_generation_is_left_for_the_one_before(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        former = conf_tree(config)
+        apply(config)
+        here = config.paths.etc.resolve()
+        old = (here / "pjsip_agents.conf").stat().st_mtime_ns
+        apply(replace(config, agents=(), queues=(QueueConfig("general"),), lines=()))
+        assert restore(tree_key(former), config.paths) is True
+        assert config.paths.etc.resolve() == here
+        # By time and size Asterisk tells that a file is another one.
+        assert (here / "pjsip_agents.conf").stat().st_mtime_ns > old
+        assert restore("0" * 16, config.paths) is False
+        assert config.paths.etc.resolve() == here
+
+    def test_only_who_reads_a_changed_file_is_reloaded(self) -> None:
+        modules = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
+        before = conf_tree(switch())
+        digest = AgentConfig("1001", "王芳", "b" * 32)
+        after = conf_tree(switch(agents=(digest, switch().agents[1])))
+        assert modules_of(before, after, modules) == ("res_pjsip.so",)
+        more = (*switch().agents, AgentConfig("1003", "x", DIGEST))
+        after = conf_tree(switch(agents=more))
+        assert modules_of(before, after, modules) == ("res_pjsip.so", "pbx_config.so")
+        assert modules_of(before, before, modules) == ()
+        assert modules_of(before, before | {"codecs.conf": ""}, modules) == modules
 
     def test_old_generations_go(self, tmp_path: Path) -> None:
         config = switch(tmp_path)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from callcenter.asterisk.config.inforce import Snapshot, not_in_force
+from callcenter.agents.phone import PhoneKind
+from callcenter.asterisk.config.inforce import (
+    Snapshot,
+    changed_phones,
+    not_in_force,
+    phone_differences,
+)
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
+    OwnLanguage,
     Paths,
     QueueConfig,
     SwitchConfig,
 )
+from callcenter.asterisk.config.queues import edition
+from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.secrets import agent_digest
 
 pytestmark = pytest.mark.unit
@@ -44,6 +54,35 @@ def events(name: str) -> tuple[dict[str, str], ...]:
     )
 
 
+def plan_events(config: SwitchConfig) -> tuple[dict[str, str], ...]:
+    """The generated context of queues as ShowDialPlan lists it."""
+    found: list[dict[str, str]] = []
+    exten, priority = "", 0
+    for line in render(config)["extensions_queues.conf"].splitlines():
+        if match := re.match(r"(?:exten = ([^,]+),1| same = n),(\w+)\((.*)\)$", line):
+            exten, priority = match[1] or exten, 1 if match[1] else priority + 1
+            found.append(
+                {
+                    "Event": "ListDialplan",
+                    "Context": "cc-queue-plan",
+                    "Extension": exten,
+                    "Priority": str(priority),
+                    "Application": match[2],
+                    "AppData": match[3],
+                }
+            )
+    return tuple(found)
+
+
+def queue_events(config: SwitchConfig) -> tuple[dict[str, str], ...]:
+    """What was captured, before queues had an edition, with the one they have now."""
+    editions = {f"q_{queue.name}": str(edition(config, queue)) for queue in config.queues}
+    return tuple(
+        event | {"ServiceLevel": editions[event["Queue"]]} if "ServiceLevel" in event else event
+        for event in events("queue_status")
+    )
+
+
 @pytest.fixture
 def snapshot() -> Snapshot:
     return Snapshot(
@@ -51,7 +90,8 @@ def snapshot() -> Snapshot:
         from_agents=events("show_dialplan_from_agents"),
         endpoints=events("pjsip_show_endpoints"),
         auths=events("pjsip_show_auths"),
-        queue_status=events("queue_status"),
+        queue_plan=plan_events(WANTED),
+        queue_status=queue_events(WANTED),
     )
 
 
@@ -93,30 +133,79 @@ def test_a_changed_password_is_seen_and_not_told(snapshot: Snapshot) -> None:
 
 def test_a_new_agent_is_missing_everywhere(snapshot: Snapshot) -> None:
     fresh = AgentConfig("1004", "x", "b" * 32)
-    general = replace(WANTED.queues[0], members=("1001", "1002", "1004"))
-    wanted = replace(WANTED, agents=(*WANTED.agents, fresh), queues=(general, *WANTED.queues[1:]))
+    wanted = replace(WANTED, agents=(*WANTED.agents, fresh))
     assert said(wanted, snapshot) == [
         "agents' number 1004: is missing",
         "endpoint 1004: is missing",
         "endpoint 1004: has no digest",
-        "queue general: lacks member PJSIP/1004",
     ]
 
 
-def test_queue_parameters_and_members_count(snapshot: Snapshot) -> None:
-    general = replace(WANTED.queues[0], members=("1001",), strategy="linear", max_waiting=5)
+def test_queue_parameters_count(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], strategy="linear", max_waiting=5)
     assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
         "queue general: Strategy is 'rrmemory', wanted 'linear'",
         "queue general: Max is '0', wanted '5'",
-        "queue general: has member PJSIP/1002 nobody wants",
     ]
 
 
-def test_an_agent_who_logged_in_by_himself_is_no_difference(snapshot: Snapshot) -> None:
-    guest = {
+@pytest.mark.parametrize(
+    ("membership", "lines"),
+    [("dynamic", []), ("static", ["queue english: has member PJSIP/1001 from a file"])],
+)
+def test_members_are_no_file_s_matter(
+    snapshot: Snapshot, membership: str, lines: list[str]
+) -> None:
+    member = {
         "Event": "QueueMember",
         "Queue": "q_english",
         "Location": "PJSIP/1001",
-        "Membership": "dynamic",
+        "Membership": membership,
     }
-    assert said(WANTED, replace(snapshot, queue_status=(*snapshot.queue_status, guest))) == []
+    seen = replace(snapshot, queue_status=(*snapshot.queue_status, member))
+    assert said(WANTED, seen) == lines
+
+
+def test_what_ami_does_not_tell_of_a_queue_is_seen_by_its_edition(snapshot: Snapshot) -> None:
+    # QueueParams has no ringing time, no music and no announcements.
+    general = replace(WANTED.queues[0], ring_seconds=25)
+    assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
+        "queue general: works by an older or other text of its section",
+    ]
+
+
+def test_a_queues_longest_wait_and_exits_are_read_back_from_its_plan(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], max_wait_seconds=60)
+    assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
+        "plan of queue_general: leads another way",
+    ]
+
+
+def test_a_further_language_is_a_queue_of_its_own(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], languages=(OwnLanguage("en", 25),))
+    wanted = replace(WANTED, queues=(general, *WANTED.queues[1:]))
+    assert said(wanted, replace(snapshot, queue_plan=plan_events(wanted))) == [
+        "queue general in en: is missing",
+    ]
+
+
+def test_only_new_phones_and_those_of_another_kind_are_looked_at_one_by_one() -> None:
+    first, second, third = WANTED.agents
+    fresh = AgentConfig("1004", "x", "b" * 32)
+    browser = replace(second, kind=PhoneKind.WEBRTC)
+    renamed = replace(third, name="y", digest="c" * 32)
+    after = replace(WANTED, agents=(first, browser, renamed, fresh))
+    assert changed_phones(WANTED, after) == (browser, fresh)
+    assert changed_phones(WANTED, WANTED) == ()
+
+
+def test_a_phone_is_what_its_endpoint_says_it_is() -> None:
+    browser = replace(WANTED.agents[0], kind=PhoneKind.WEBRTC)
+    detail = {"Event": "EndpointDetail", "ObjectName": "1001", "Webrtc": "yes"}
+    aor = {"Event": "AorDetail", "ObjectName": "1001"}
+    assert phone_differences([browser], {"1001": (detail, aor)}) == []
+    for said in ((), (aor,), (detail | {"Webrtc": "no"},), (detail | {"ObjectName": "1002"},)):
+        [difference] = phone_differences([browser], {"1001": said})
+        assert str(difference) == "endpoint 1001: is no phone of kind webrtc"
+    assert phone_differences(WANTED.agents[:1], {"1001": (detail | {"Webrtc": "no"},)}) == []
+    assert len(phone_differences(WANTED.agents[:1], {"1001": (detail,)})) == 1
