@@ -53,6 +53,7 @@ class LegOut(Schema):
     answered_at: datetime | None
     ended_at: datetime | None
     hangup_cause: int | None
+    moved_to: UUID | None  # the call a transfer took it to
 
 
 class CallRecordingOut(Schema):
