@@ -173,7 +173,9 @@ class SessionService:
     async def _held(self, connection: AsyncConnection, agent_id: str, by: Principal) -> Record:
         if not is_agent_id(agent_id):
             raise NoSuchAgent
-        if by.name != agent_id and not by.reaches(Role.SUPERVISOR):
+        if not by.reaches(Role.SUPERVISOR) and not await store.is_user_of(
+            connection, agent_id, by.name
+        ):
             raise NotAllowed("Agents change their own state; a supervisor changes that of others.")
         record = await store.record_for_update(connection, agent_id)
         if record is None:
@@ -208,7 +210,7 @@ class SessionService:
         because: str,
         detail: dict[str, object],
     ) -> None:
-        if by.name != agent_id:
+        if not await store.is_user_of(connection, agent_id, by.name):
             await audit.record(
                 connection,
                 who=by.name,

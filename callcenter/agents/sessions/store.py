@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Row, ScalarSelect, Select, and_, delete, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.access.tables import users
 from callcenter.agents.sessions.model import BUSY, Line, Phone, Record, Session, State
 from callcenter.agents.tables import (
     agent_activity,
@@ -337,10 +338,28 @@ async def limits(connection: AsyncConnection) -> dict[str, timedelta]:
     return {row.name: timedelta(seconds=row.limit_seconds) for row in rows}
 
 
+def _user_of(agent_id: str) -> ScalarSelect[Any]:
+    """The name of the agent's own login."""
+    return (
+        select(users.c.name)
+        .join(agents, agents.c.user_id == users.c.user_id)
+        .where(agents.c.agent_id == agent_id)
+        .scalar_subquery()
+    )
+
+
+async def is_user_of(connection: AsyncConnection, agent_id: str, user: str) -> bool:
+    """Whether a login is the agent's own: linked with the agent, or named as the agent."""
+    if user == agent_id:
+        return True
+    name: str | None = await connection.scalar(select(_user_of(agent_id)))
+    return name == user
+
+
 async def saved_cases(
     connection: AsyncConnection, wrap_ups: Sequence[tuple[str, UUID, datetime]]
 ) -> frozenset[str]:
-    """Of agents in a wrap-up (agent's user, call, since): who saved the call's case since then."""
+    """Of agents in a wrap-up (agent, call, since): whose own user saved the call's case since."""
     done = set()
     for agent_id, call_id, since in wrap_ups:
         found = await connection.scalar(
@@ -348,7 +367,7 @@ async def saved_cases(
             .join(case_calls, case_calls.c.case_number == case_events.c.case_number)
             .where(
                 case_calls.c.call_id == call_id,
-                case_events.c.actor == agent_id,
+                or_(case_events.c.actor == agent_id, case_events.c.actor == _user_of(agent_id)),
                 case_events.c.at >= since,
             )
             .limit(1)

@@ -152,6 +152,23 @@ async def test_agents_change_their_own_state_and_nobody_elses(desk: Desk) -> Non
     assert reply.status_code == 401
 
 
+async def test_a_linked_user_is_the_agents_own_and_leaves_no_audit(
+    desk: Desk, database: Database
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "UPDATE agents SET user_id = (SELECT user_id FROM users WHERE name = 'aki')"
+                " WHERE agent_id = '1001'"
+            )
+        )
+    reply = await desk.aki.put("/agents/1001/state", json={"state": "offline"})
+    assert (reply.status_code, reply.json()["logged_in"]) == (200, False)
+    assert (await desk.aki.put("/agents/1002/state", json={"state": "ready"})).status_code == 403
+    async with database.transaction() as connection:
+        assert (await connection.execute(select(audit_records))).all() == []
+
+
 async def test_one_queue_is_left_and_entered_again(desk: Desk) -> None:
     reply = await desk.sven.delete("/agents/1001/queues/general/login")
     assert (reply.json()["queues"], reply.json()["out_of"]) == (["enterprise"], ["general"])
