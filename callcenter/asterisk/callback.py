@@ -123,14 +123,14 @@ def originate(call: CallbackCall) -> dict[str, str | list[str]]:
     """The headers of the one Originate of this attempt."""
     channel = f"{CALLBACK_CHANNEL_PREFIX}{call.call_id}"
     values = {
-        # Inherited by the citizen's leg: what it records belongs to this call.
+        # Inherited by the legs: what they record belongs to this call.
         f"__{Variable.CALL_ID}": str(call.call_id),
         f"__{Variable.LANGUAGE}": call.language,
         Variable.CALLBACK: str(call.callback_id),
         Variable.CALLBACK_TO: call.dialled,
         Variable.NUMBER: call.number,
         Variable.QUEUE: call.queue,
-        Variable.LINE: call.line,
+        f"__{Variable.LINE}": call.line,
         Variable.PRIORITY: "" if call.priority is None else str(call.priority),
         Variable.JOINED: str(int(_since_1970(call.joined_at) * 1000)),
         Variable.WAIT: str(int(call.wait.total_seconds())),

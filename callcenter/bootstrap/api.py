@@ -205,6 +205,7 @@ async def serve_api(settings: Settings) -> None:
         raise MissingProgram
     database = Database(database_url(settings), name="callcenter-api")
     app = build_app(settings, database, installation)
+    _complete_routes(app)
     server = _Server(
         uvicorn.Config(
             app,
@@ -227,6 +228,14 @@ async def serve_api(settings: Settings) -> None:
         )
     finally:
         await database.close()
+
+
+def _complete_routes(app: FastAPI) -> None:
+    """FastAPI completes included routes as the first request comes, in the event loop: a second of
+    CPU, in which a busy machine would take the process for one that hangs."""
+    nowhere = {"type": "http", "method": "GET", "path": "/", "headers": [], "root_path": ""}
+    for route in app.routes:
+        route.matches(dict(nowhere))
 
 
 class _Server(uvicorn.Server):
