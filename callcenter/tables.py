@@ -18,6 +18,7 @@ ROOMS = (
     "prompts",
     "queues",
     "queues.callbacks",
+    "queues.estimates",
     "recordings",
     "schedules",
     "switch",
