@@ -28,7 +28,7 @@ _LONGEST_TALK: Final = timedelta(hours=24)
 _SPANS: Final = """
   SELECT agent AS agent_id, 'talk' AS kind, began_at, coalesce(ended_at, :now) AS ended_at
   FROM agent_talks
-  WHERE began_at >= :begin - :longest_talk AND began_at < :end
+  WHERE began_at >= :earliest_talk AND began_at < :end
     AND (ended_at IS NULL OR ended_at > :begin)
     AND (CAST(:agents AS text[]) IS NULL OR agent = ANY(:agents))
   UNION ALL
@@ -95,6 +95,7 @@ ORDER BY agent_id, part
     bindparam("begin", type_=Moment),
     bindparam("end", type_=Moment),
     bindparam("now", type_=Moment),
+    bindparam("earliest_talk", type_=Moment),
 )
 
 _TALKS: Final = """
@@ -179,7 +180,7 @@ async def worked(
     times = {
         (row.agent_id, row.part): row
         for row in await connection.execute(
-            _TIMES, values | {"now": asked.now, "longest_talk": _LONGEST_TALK}
+            _TIMES, values | {"now": asked.now, "earliest_talk": asked.begin - _LONGEST_TALK}
         )
     }
     found = []

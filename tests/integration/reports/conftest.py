@@ -116,7 +116,8 @@ def made_up(random: Random, count: int = 250, days: float = 3.0) -> Rows:
                 ended = began + timedelta(seconds=random.randrange(1, 900))
                 one.talk = (began, None if going_on else ended)
                 at = ended + timedelta(seconds=2)
-                if not going_on and random.random() < 0.7:
+                # The log of states has one at a time; where it begins, the rows do as well.
+                if not going_on and ended >= BEGIN and random.random() < 0.7:
                     closed = random.random() < 0.95
                     rows.states.append(
                         State(
