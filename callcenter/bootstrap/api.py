@@ -18,6 +18,7 @@ from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
@@ -58,9 +59,13 @@ from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.callbacks.api import router as callbacks_router
 from callcenter.queues.callbacks.service import CallbackService
+from callcenter.queues.estimates.api import router as estimates_router
+from callcenter.queues.estimates.service import EstimateService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
+from callcenter.reports.api import router as reports_router
+from callcenter.reports.service import ReportService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.service import SwitchService
@@ -105,6 +110,17 @@ def build_app(settings: Settings, database: Database, installation: Installation
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database), guard),
+        estimates_router(EstimateService(database, clock, rule=spoken_rule(settings)), guard),
+        reports_router(
+            ReportService(
+                database,
+                clock,
+                zone=settings.zone,
+                threshold=settings.answer_threshold,
+                short=settings.short_abandon,
+            ),
+            guard,
+        ),
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),

@@ -45,6 +45,7 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
+from callcenter.queues.estimates.service import PaceKeeper
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import ActRunner, Executor
@@ -150,6 +151,7 @@ class Node:
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
+                    "pace of queues": PaceKeeper(self._database, system_clock).run(),
                     "acts": self._acts.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),

@@ -125,6 +125,7 @@ agent_talks = Table(
     Column("ended_at", Moment),
     Index("ix_agent_talks_agent", "agent", "began_at"),
     Index("ix_agent_talks_began_at", "began_at"),
+    Index("ix_agent_talks_open", "agent", postgresql_where=text("ended_at IS NULL")),
 )
 
 call_events = Table(

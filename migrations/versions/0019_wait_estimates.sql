@@ -32,6 +32,9 @@ CREATE INDEX ix_queue_visits_left ON queue_visits (queue, left_at) WHERE outcome
 -- Wrap-up belongs to a call's handling.
 CREATE INDEX ix_agent_activity_wrap_up ON agent_activity (call_id) WHERE state = 'wrap_up'
 -- ----
+-- Who is talking now.
+CREATE INDEX ix_agent_talks_open ON agent_talks (agent) WHERE ended_at IS NULL
+-- ----
 -- Talks of a time, of all agents.
 CREATE INDEX ix_agent_talks_began_at ON agent_talks (began_at)
 -- ----

@@ -167,3 +167,64 @@ class SpokenRule:
             off, limit = (round(one.total_seconds()) for one in (error.p90, most))
             return f"One in ten was off by more than {off} s; {limit} s are allowed."
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foretold:
+    """What is known as a caller comes. `why_not`: why the wait is not spoken; None: it is."""
+
+    position: int | None = None
+    wait: timedelta | None = None
+    why_not: str | None = "Nothing is known."
+
+    @property
+    def spoken(self) -> bool:
+        return self.why_not is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastWait:
+    """A wait that is over: answered, with how long the phone rang and the call took the agent
+    (None: nobody knows yet), or given up. `told`: what was estimated as the caller came."""
+
+    waited: timedelta
+    answered: bool
+    told: timedelta | None = None
+    ringing: timedelta | None = None
+    handling: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What the last waits of a queue showed: its pace (None: too little is known), the error of all
+    estimates, and of those that foretold at least `SHORTEST_TOLD`."""
+
+    pace: Pace | None
+    error: EstimateError | None
+    error_when_waiting: EstimateError | None
+
+
+def draw(waits: Sequence[PastWait]) -> Drawn:
+    """From a queue's last waits."""
+    handlings = [one.handling for one in waits if one.handling is not None]
+    rings = [one.ringing for one in waits if one.ringing is not None]
+    given_up = sum(1 for one in waits if not one.answered)
+    pace = None
+    if handlings:
+        waited = sum((one.waited for one in waits), timedelta())
+        pace = Pace(
+            handling=typical(handlings),
+            answering=typical(rings) if rings else timedelta(),
+            talks=len(handlings),
+            patience=waited / given_up if given_up else None,
+        )
+    told = [
+        (one.told, abs(one.waited - one.told))
+        for one in waits
+        if one.answered and one.told is not None
+    ]
+    return Drawn(
+        pace=pace,
+        error=error_of([error for _told, error in told]),
+        error_when_waiting=error_of([error for told, error in told if told >= SHORTEST_TOLD]),
+    )
