@@ -101,10 +101,9 @@ CROSS JOIN LATERAL (
     WHERE talk.call_id = visit.call_id AND talk.visit = visit.visit
   ) AS work ON visit.outcome = 'answered'
 ) AS past
-WHERE pace.queue IS NULL OR EXISTS (
-  SELECT FROM queue_visits AS newer
-  WHERE newer.queue = queue.name AND newer.outcome IN ('answered', 'abandoned')
-    AND newer.left_at > pace.drawn_at - CAST(:talked_since AS interval)
+WHERE pace.queue IS NULL OR pace.drawn_at - CAST(:talked_since AS interval) < (
+  SELECT max(newest.left_at) FROM queue_visits AS newest
+  WHERE newest.queue = queue.name AND newest.outcome IN ('answered', 'abandoned')
 )
 """
 ).bindparams(bindparam("now", type_=Moment))

@@ -269,9 +269,9 @@ async def test_the_pace_is_that_of_the_last_calls(
     )
     # 6 × 30 s and 120 s were waited for the one who gave up.
     assert pace.patience == timedelta(seconds=300)
-    # Nothing ended since: nothing is looked at again.
+    # Once more for talks that ended since; then nothing is looked at again.
     clock.forward(timedelta(hours=1))
-    assert await keeper.draw() == 0
+    assert [await keeper.draw() for _ in range(3)] == [1, 0, 0]
     # One ahead, one agent at work.
     await hotline.waiting()
     told = await service.foretell("general", 0)
@@ -295,7 +295,7 @@ async def test_the_error_is_that_of_answered_calls_and_decides_whether_callers_h
     keeper = PaceKeeper(hotline.database, clock)
     await keeper.draw()
     reply = (await api.get("/queues/general/estimate")).json()
-    assert reply["error"] == {"median_seconds": 13.5, "p90_seconds": 26, "calls": 30}
+    assert reply["error"] == {"median_seconds": 13.5, "p90_seconds": 25, "calls": 30}
     assert reply["error_when_waiting"] == {"median_seconds": 14, "p90_seconds": 26, "calls": 29}
     assert reply["spoken"] is False
     assert "29 answered calls that had to wait; 30 are needed" in reply["why"]
@@ -317,8 +317,8 @@ async def test_the_error_is_that_of_answered_calls_and_decides_whether_callers_h
 
 
 async def test_there_is_no_estimate_for_no_queue(api: httpx.AsyncClient) -> None:
-    for name in ("nowhere", "Q", "a\x00b", "x" * 300):
-        reply = await api.get(f"/queues/{httpx.URL(path=name).raw_path.decode()}/estimate")
+    for name in ("nowhere", "Q", "a%00b", "%ED%A0%80", "x" * 300):
+        reply = await api.get(f"/queues/{name}/estimate")
         assert reply.status_code == 404, reply.text
         assert reply.json()["type"] == "/problems/no-such-queue"
 
@@ -355,9 +355,11 @@ async def test_the_lookup_reads_by_indexes(hotline: Hotline) -> None:
     async with hotline.database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO calls (call_id, node, linkedid, uniqueid, direction, state, started_at,"
-                " ended_at, disposition, hangup_by) SELECT gen_random_uuid(), 'n', n::text, n::text,"
-                " 'inbound', 'ended', :now - n * interval '1 minute', :now, 'answered', 'caller'"
+                "INSERT INTO calls (call_id, node, linkedid, uniqueid, direction, state,"
+                " started_at, ended_at, disposition, hangup_by) SELECT gen_random_uuid(), 'n',"
+                " n::text, n::text, 'inbound', 'ended',"
+                " CAST(:now AS timestamptz) - n * interval '1 minute', CAST(:now AS timestamptz),"
+                " 'answered', 'caller'"
                 " FROM generate_series(1, 5000) AS n"
             ),
             {"now": NOW},
