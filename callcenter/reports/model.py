@@ -110,7 +110,7 @@ class Ratio:
             return NONE_DUE
         if unit is Unit.SECONDS:
             return f"{value:.1f} s ({self.denominator:.0f})"
-        if self.numerator.is_integer() and self.denominator.is_integer():
+        if float(self.numerator).is_integer() and float(self.denominator).is_integer():
             return f"{value:.1%} ({self.numerator:.0f} of {self.denominator:.0f})".replace(
                 "%", " %"
             )

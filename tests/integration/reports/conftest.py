@@ -197,33 +197,30 @@ async def write(database: Database, rows: Rows) -> None:
                     talks.append((call, wait.agent, number, *wait.talk))
             talks += [(call, agent, None, began, ended) for agent, began, ended in call.talks]
         await connection.execute(insert(queue_visits), visits)
-        await connection.execute(
-            insert(agent_talks),
-            [
-                {
-                    "call_id": call.call_id,
-                    "uniqueid": f"leg-{number}",
-                    "agent": agent,
-                    "visit": visit,
-                    "began_at": began,
-                    "ended_at": ended,
-                }
-                for number, (call, agent, visit, began, ended) in enumerate(talks)
-            ],
-        )
-        await connection.execute(
-            insert(agent_activity),
-            [
-                {
-                    "agent_id": one.agent,
-                    "state": one.state,
-                    "call_id": one.call_id,
-                    "began_at": one.began_at,
-                    "ended_at": one.ended_at,
-                }
-                for one in rows.states
-            ],
-        )
+        legs = [
+            {
+                "call_id": call.call_id,
+                "uniqueid": f"leg-{number}",
+                "agent": agent,
+                "visit": visit,
+                "began_at": began,
+                "ended_at": ended,
+            }
+            for number, (call, agent, visit, began, ended) in enumerate(talks)
+        ]
+        states = [
+            {
+                "agent_id": one.agent,
+                "state": one.state,
+                "call_id": one.call_id,
+                "began_at": one.began_at,
+                "ended_at": one.ended_at,
+            }
+            for one in rows.states
+        ]
+        for table, values in ((agent_talks, legs), (agent_activity, states)):
+            if values:
+                await connection.execute(insert(table), values)
 
 
 @pytest.fixture
