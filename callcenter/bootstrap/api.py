@@ -65,6 +65,7 @@ from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.service import RecordingService
 from callcenter.reports.api import router as reports_router
+from callcenter.reports.gauges import QueueGauges
 from callcenter.reports.service import ReportService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
@@ -142,7 +143,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
         recordings=settings.sealed_recordings,
         trunk=trunk_wanted(settings),
     )
-    app.include_router(health_router(checks, Metrics(database, clock), keep=_HEALTH_KEPT))
+    gauges = QueueGauges(
+        zone=settings.zone, threshold=settings.answer_threshold, short=settings.short_abandon
+    )
+    metrics = Metrics(database, clock, rooms=[gauges])
+    app.include_router(health_router(checks, metrics, keep=_HEALTH_KEPT))
     return app
 
 

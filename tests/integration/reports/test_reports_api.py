@@ -8,18 +8,22 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, insert, text
 
 from callcenter.agents.tables import agents
+from callcenter.health.metrics import Metrics
 from callcenter.platform.db import Database
 from callcenter.queues.callbacks.tables import callbacks
 from callcenter.queues.tables import queue_members
 from callcenter.reports import store
 from callcenter.reports.agents import store as agent_store
+from callcenter.reports.gauges import QueueGauges
 from callcenter.reports.model import Figure, Interval, Part, spans
 from callcenter.reports.service import ReportService
+from callcenter.testing.fixed_clock import FixedClock
 from tests.integration.reports.conftest import (
     BEGIN,
     NOW,
@@ -354,3 +358,21 @@ async def test_a_day_of_a_long_year_is_read_by_indexes(
             plan = "\n".join(row[0] for row in found)
             for table in tables:
                 assert f"Seq Scan on {table}" not in plan, plan
+
+
+async def test_the_day_so_far_is_scraped_by_queue(morning: None, database: Database) -> None:
+    clock = FixedClock(BEGIN + timedelta(hours=12))
+    gauges = QueueGauges(
+        zone=ZoneInfo("Asia/Shanghai"),
+        threshold=timedelta(seconds=15),
+        short=timedelta(seconds=5),
+    )
+    text_of = (await Metrics(database, clock, rooms=[gauges]).scrape()).decode()
+    line = 'callcenter_queue_answered_within_threshold_today{part="%s",queue="general"} %s'
+    assert line % ("numerator", "2.0") in text_of
+    assert line % ("denominator", "5.0") in text_of
+    assert 'callcenter_queue_waiting{queue="legal"} 0.0' in text_of
+    # Tomorrow is another day.
+    clock.forward(timedelta(hours=24))
+    text_of = (await Metrics(database, clock, rooms=[gauges]).scrape()).decode()
+    assert 'queue="general"' not in text_of
