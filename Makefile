@@ -51,7 +51,7 @@ test: setup-dev ## every test, the ones with a real Asterisk included
 	$(BIN)/python -m pytest -q tests/unit --durations=3
 	$(BIN)/python -m pytest -q tests/contract
 	$(BIN)/python -m pytest -q tests/integration -n 2 --durations=3
-	$(BIN)/python -m pytest -v tests/e2e --durations=5
+	$(BIN)/python -m pytest -v tests/e2e -n 2 --dist loadfile --durations=10
 
 bench: setup-dev ## measure, by pairs in one run
 	$(BIN)/python -m bench

@@ -43,6 +43,11 @@ async def register(ami: AmiClient) -> None:
     await ami.action("PJSIPRegister", {"Registration": NAME})
 
 
+async def ask_again(ami: AmiClient) -> None:
+    """Have the provider asked now (OPTIONS), not only at the end of the minute."""
+    await ami.action("PJSIPQualify", {"Endpoint": NAME})
+
+
 def state_of(
     endpoint: Iterable[Mapping[str, str]], registrations: Iterable[Mapping[str, str]]
 ) -> TrunkState:

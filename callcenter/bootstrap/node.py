@@ -26,7 +26,7 @@ from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
-from callcenter.asterisk.trunk import TrunkState, look, register
+from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
@@ -232,6 +232,9 @@ class Node:
                     # A provider that was away may have forgotten us; ours would last for minutes.
                     log.info("the provider answers again: registering anew")
                     await register(self._ami)
+                if state.contact == "Unreachable":
+                    # Asterisk asks once a minute: too long for a line that is back.
+                    await ask_again(self._ami)
                 was_lost = state.contact == "Unreachable"
             except AsteriskError:
                 state = TrunkState()

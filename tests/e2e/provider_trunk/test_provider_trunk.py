@@ -64,9 +64,14 @@ on_one = pytest.mark.parametrize("trunk", [BY_ADDRESS], indirect=True, ids=str)
 
 def sdp_of_last_call(log: str) -> tuple[str, str]:
     """The last INVITE with SDP that the provider sent, and the 200 with SDP to it."""
-    messages = re.split(r"<--- (?:Transmitting|Received) SIP .*\n", log)
-    invites = [m for m in messages if m.startswith("INVITE ") and "m=audio" in m]
-    answers = [m for m in messages if m.startswith("SIP/2.0 200") and "m=audio" in m]
+    # One entry of the log each; over TCP a message may come after the line breaks of a keep-alive.
+    entries = re.split(r"(?m)^\[\d{4}-", log)
+    messages = [re.sub(r"\A[^\n]*--->\s*", "", entry) for entry in entries if "m=audio" in entry]
+    invites = [message for message in messages if message.startswith("INVITE ")]
+    answers = [message for message in messages if message.startswith("SIP/2.0 200")]
+    seen = [message.split("\n", 1)[0][:80] for message in messages]
+    assert invites, f"no INVITE with SDP among {seen}"
+    assert answers, f"no 200 with SDP among {seen}"
     return invites[-1], answers[-1]
 
 
@@ -76,8 +81,14 @@ async def test_a_citizen_behind_a_real_provider_reaches_a_person(
 ) -> None:
     route, provider = trunk.route, trunk.provider
     if route.registers:
-        ours = await trunk.hotline.console("pjsip show registrations")
-        assert re.search(r"trunk/sip:\S+\s+trunk\s+Registered", ours), ours
+
+        async def registered() -> bool:
+            # Where the provider was not there yet at our start, we are just registering anew.
+            ours = await trunk.hotline.console("pjsip show registrations")
+            assert re.search(r"trunk/sip:\S+\s+trunk\s+Registered", ours), ours
+            return True
+
+        await eventually(registered, "registered", within=timedelta(seconds=10))
         # The provider has asked for the digest, and knows where we are.
         assert 'Authorization: Digest username="hotline"' in provider.log
         assert "sip:" in await provider.contacts()
