@@ -1,4 +1,4 @@
-"""People who take calls and the SIP endpoint each has."""
+"""People who take calls, the SIP endpoint each has, and how each of them is."""
 
 from __future__ import annotations
 
@@ -42,6 +42,33 @@ agent_states = Table(
     Column("call_id", Uuid),  # no reference: the journal may not have told of the call yet
     Column("queue", Text),
     Column("until_at", Moment),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
+    Column("missed", Integer, nullable=False, server_default="0"),
+    Column("wished_at", Moment),
+    Column("wished_by", Text),
+    Column("in_force_version", Integer, nullable=False, server_default="0"),
+    Column("over_limit", Boolean, nullable=False, server_default="false"),
+)
+
+agent_queue_logouts = Table(
+    "agent_queue_logouts",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("queue", ForeignKey("queues.name", ondelete="CASCADE"), primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+pause_reasons = Table(
+    "pause_reasons",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("productive", Boolean, nullable=False),
+    Column("limit_seconds", Integer),
+    Column("digit", Text, unique=True),
+    Column("chosen_by", Text, nullable=False, server_default="agent"),
     Column("version", Integer, nullable=False, server_default="1"),
 )
 

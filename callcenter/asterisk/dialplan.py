@@ -33,6 +33,9 @@ class Context(StrEnum):
     TRANSFER = "cc-transfer"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    AGENT_CODE = "cc-agent-code"
+    SUB_AGENT_ANSWERS = "sub-agent-answers"
+    SUB_AGENT_LEAVES = "sub-agent-leaves"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -80,6 +83,11 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    ACT = "CC_ACT"  #: what a feature code wishes for, an `Act` of agents' sessions
+    AT = "CC_AT"  #: when a feature code was dialled, ms since 1970
+    PAUSE = "CC_PAUSE"  #: the reason of a pause by feature code
+    LEFT = "CC_LEFT"  #: queues that are still to be logged in to or out of, joined by &
+    WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
     QUEUESTATUS = "QUEUESTATUS"
 
 
@@ -97,6 +105,27 @@ class Global(StrEnum):
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
     WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
+    WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
+    #: CC_QUEUES_<agent>: Asterisk's queues the agent belongs to, joined by &.
+    QUEUES_PREFIX = "CC_QUEUES_"
+    #: When the node last gave a sign of life, seconds since 1970; it sets this over AMI.
+    NODE_ALIVE = "CC_NODE_ALIVE"
+
+
+#: UserEvent of a feature code: Agent, Act, Reason, At (ms since 1970).
+WISH_EVENT: Final = "CCAgent"
+#: Of Asterisk's own database: the same for a node that was away.
+WISH_FAMILY: Final = "cc_wish"
+
+
+class AgentCode(StrEnum):
+    """What an agent dials; behind PAUSE comes the digit of a reason."""
+
+    LOG_IN = "*45"
+    LOG_OUT = "*46"
+    PAUSE = "*47"
+    READY = "*48"
+    DONE = "*49"
 
 
 class Route(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -48,7 +48,9 @@ class SwitchKeeper:
         ami: AmiClient,
         settings: Settings,
         installation: Installation,
+        reconcile_members: Callable[[], Awaitable[list[str]]],
     ) -> None:
+        self._reconcile_members = reconcile_members
         self._database = database
         self._switch = switch
         self._ami = ami
@@ -122,6 +124,8 @@ class SwitchKeeper:
         deadline = loop.time() + _SEEN_WITHIN.total_seconds()
         while True:
             problems = [str(difference) for difference in not_in_force(config, await self._look())]
+            # Members come after their queue: an agent's change is in force with the membership.
+            problems += await self._reconcile_members()
             if not problems or loop.time() > deadline:
                 return problems
             await asyncio.sleep(_LOOK_EVERY_SECONDS)

@@ -17,6 +17,10 @@ from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
 from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
+from callcenter.agents.sessions.api import reasons_router
+from callcenter.agents.sessions.api import router as agent_states_router
+from callcenter.agents.sessions.reasons import PauseReasonService
+from callcenter.agents.sessions.service import SessionService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
@@ -125,6 +129,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         callbacks_router(CallbackService(database, clock), guard),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, server), guard),
+        agent_states_router(SessionService(database, clock), guard, clock),
+        reasons_router(PauseReasonService(database, switch), guard),
     ):
         api.include_router(room)
     app = FastAPI(

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.attendance import AttendanceKeeper
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
@@ -128,7 +129,15 @@ class Node:
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
-        self._keeper = SwitchKeeper(self._database, self._switch, self._ami, settings, installation)
+        self._attendance = AttendanceKeeper(self._database, system_clock, self._ami, self._bus)
+        self._keeper = SwitchKeeper(
+            self._database,
+            self._switch,
+            self._ami,
+            settings,
+            installation,
+            self._attendance.reconcile,
+        )
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -152,6 +161,8 @@ class Node:
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
                     "pace of queues": PaceKeeper(self._database, system_clock).run(),
+                    "agents": self._attendance.run(),
+                    "news of agents": self._attendance.follow(),
                     "acts": self._acts.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
@@ -190,6 +201,7 @@ class Node:
         await recordings_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
+        await self._attendance.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -296,6 +308,10 @@ class Node:
             "asterisk": self._asterisk,
             "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
             "configuration": {"problems": list(self._keeper.problems[:5])},
+            "agents": {
+                "drift_repaired": self._attendance.drift_repaired,
+                "problems": list(self._attendance.problems[:5]),
+            },
         }
 
     async def _rotate(self) -> None:

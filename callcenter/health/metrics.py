@@ -19,6 +19,7 @@ from prometheus_client.exposition import generate_latest
 from sqlalchemy import ColumnElement, bindparam, func, literal, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.tables import agent_states
 from callcenter.calls.tables import calls
 from callcenter.cases.tables import cases
 from callcenter.channels.messages.tables import messages
@@ -48,6 +49,13 @@ _OF_NODES: Final = (
     ("journal_lag_seconds", "journal", "lag_seconds", "How far the journal is behind", False),
     ("journal_lag_bytes", "journal", "lag_bytes", "Bytes of journal not read yet", False),
     ("journal_rejects", "journal", "rejects", "Journal lines that could not be read", True),
+    (
+        "agent_drift_repaired",
+        "agents",
+        "drift_repaired",
+        "Fields of queue members in Asterisk that changed unasked and were mended",
+        True,
+    ),
     ("agi_answering", "agi", "answering", "AGI processes that answer", False),
     ("agi_processes", "agi", "of", "AGI processes there should be", False),
 )
@@ -69,6 +77,7 @@ class Figures:
     recordings: list[tuple[str, int]] = field(default_factory=list)
     oldest_unfinished: datetime | None = None
     messages: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, overdue
+    agents: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, over limit
     nodes: dict[str, NodeReport] = field(default_factory=dict)
     calendar_years_missing: int = 0
 
@@ -123,7 +132,7 @@ class _Snapshot:
 
 
 async def _read(connection: AsyncConnection, now: datetime) -> Figures:
-    """Six queries, each through an index."""
+    """Seven queries, each through an index or over a small table."""
     since = now - DAY
     # A line that is not configured is whatever somebody dialled: no label of its own.
     line = func.coalesce(lines.c.number, literal("other")).label("line")
@@ -170,6 +179,14 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         .where(messages.c.done_at.is_(None))
         .group_by(messages.c.state),
     )
+    of_agents = await _rows(
+        connection,
+        select(
+            agent_states.c.state,
+            func.count(),
+            func.count().filter(agent_states.c.over_limit),
+        ).group_by(agent_states.c.state),
+    )
     nodes = await _rows(connection, select(node_status))
     missing = await missing_years(connection, years_needed(now))
     return Figures(
@@ -183,6 +200,7 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
         ),
         messages=[(row[0], row[1], row[2]) for row in of_messages],
+        agents=[(row[0], row[1], row[2]) for row in of_agents],
         nodes={
             row.node: NodeReport(row.heartbeat_at, row.report)
             for row in nodes
@@ -252,6 +270,17 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_messages_overdue",
         "Messages to be worked off whose deadline is past",
         value=sum(overdue for _, _, overdue in figures.messages),
+    )
+    yield _gauge(
+        "agents",
+        "Agents by what they do",
+        ["state"],
+        [((state,), count) for state, count, _ in figures.agents],
+    )
+    yield GaugeMetricFamily(
+        "callcenter_agents_over_limit",
+        "Agents whose pause is longer than its reason allows; more than 0: a supervisor's matter",
+        value=sum(over for _, _, over in figures.agents),
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily

@@ -28,6 +28,8 @@ class HotlineError(Exception):
 
     #: Stable name, part of the REST contract (`type` of a problem document).
     slug: ClassVar[str] = "error"
+    #: What can be done instead, where that is known.
+    allowed: tuple[str, ...] | None = None
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())

@@ -69,6 +69,8 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldProblem] = []
+    #: Of a state that cannot be left that way: what can be done instead.
+    allowed: list[str] | None = None
 
 
 class Schema(BaseModel):
@@ -164,7 +166,10 @@ def wanted_version(if_match: str | None) -> int | None:
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        problem.model_dump(), status_code=problem.status, media_type=PROBLEM, headers=headers
+        problem.model_dump(exclude_none=True),
+        status_code=problem.status,
+        media_type=PROBLEM,
+        headers=headers,
     )
 
 
@@ -194,6 +199,7 @@ def problem_of(error: HotlineError) -> Problem:
         status=status,
         detail=error.message,
         errors=fields,
+        allowed=list(error.allowed) if error.allowed is not None else None,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.queues.membership import Place
 from callcenter.queues.model import Member, Queue
 from callcenter.queues.tables import queue_members, queues
 
@@ -54,6 +56,27 @@ async def members(connection: AsyncConnection, queue: str) -> Sequence[Member]:
         .order_by(queue_members.c.penalty, queue_members.c.agent_id)
     )
     return [Member(agent_id=row.agent_id, penalty=row.penalty) for row in rows]
+
+
+async def places(
+    connection: AsyncConnection, agent_ids: Collection[str] | None = None
+) -> Sequence[Place]:
+    """Where agents (absent: all) belong, whether or not they are there now."""
+    wanted = select(queue_members.c.queue, queue_members.c.agent_id, queue_members.c.penalty)
+    if agent_ids is not None:
+        wanted = wanted.where(queue_members.c.agent_id.in_(agent_ids))
+    return [
+        Place(queue=row.queue, agent_id=row.agent_id, of=row.queue, penalty=row.penalty)
+        for row in await connection.execute(wanted)
+    ]
+
+
+async def wrap_ups(connection: AsyncConnection) -> dict[str, timedelta]:
+    """How long the wrap-up of each queue is that has one."""
+    rows = await connection.execute(
+        select(queues.c.name, queues.c.wrapup_seconds).where(queues.c.wrapup_seconds > 0)
+    )
+    return {row.name: timedelta(seconds=row.wrapup_seconds) for row in rows}
 
 
 async def add_members(connection: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ queues = Table(
     Column("ring_seconds", Integer, nullable=False, server_default="15"),
     Column("is_default", Boolean, nullable=False, server_default="false"),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("wrapup_seconds", Integer, nullable=False, server_default="0"),
     Index("uq_queues_one_default", "is_default", unique=True, postgresql_where=text("is_default")),
 )
 

@@ -120,10 +120,11 @@ def test_globals_are_written_by_the_generator() -> None:
         node="n1",
         paths=Paths(Path("/h"), Path("/m"), Path("/d"), Path("/p")),
         ami_secret="x" * 32,
-        queues=(QueueConfig("general"),),
+        agents=(AgentConfig("1001", "A", "0" * 32),),
+        queues=(QueueConfig("general", ("1001",)),),
     )
     text = render(config)["extensions_globals.conf"]
-    for name in Global:
+    for name in set(Global) - {Global.NODE_ALIVE}:  # the node's, over AMI
         assert re.search(rf"^{name}\w* = \S", text, re.MULTILINE), name
 
 
@@ -145,6 +146,10 @@ def test_prompts_are_those_of_the_registry(plan: Dialplan) -> None:
 #: Which module brings an application (`core show application X`); None: Asterisk's core.
 MODULE_OF = {
     "AGI": "res_agi",
+    **dict.fromkeys(
+        ("AddQueueMember", "PauseQueueMember", "RemoveQueueMember", "UnpauseQueueMember"),
+        "app_queue",
+    ),
     "CELGenUserEvent": "app_celgenuserevent",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
@@ -159,6 +164,7 @@ MODULE_OF = {
     "Return": "app_stack",
     "SendFAX": "res_fax",
     "StopPlayTones": "app_playtones",
+    "UserEvent": "app_userevent",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
 }
 

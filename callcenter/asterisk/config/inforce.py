@@ -109,7 +109,8 @@ def endpoint_differences(
 
 
 def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Difference]:
-    """Queues and their static members; who logged in by himself (dynamic) do not count."""
+    """Queues; their members are compared elsewhere (`callcenter.asterisk.members`), but none may
+    come from a file."""
     params: dict[str, Event] = {}
     members: dict[str, set[str]] = {}
     for event in events:
@@ -140,14 +141,9 @@ def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Dif
             for header, value in facts.items()
             if event.get(header) != value
         ]
-        wanted_members = {f"PJSIP/{agent}" for agent in queue.members}
-        there = members.get(name, set())
         differences += [
-            Difference(subject, f"lacks member {m}") for m in sorted(wanted_members - there)
-        ]
-        differences += [
-            Difference(subject, f"has member {m} nobody wants")
-            for m in sorted(there - wanted_members)
+            Difference(subject, f"has member {m} from a file")
+            for m in sorted(members.get(name, set()))
         ]
     return differences
 

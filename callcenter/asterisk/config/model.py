@@ -91,7 +91,7 @@ class QueueConfig:
     """One queue of app_queue."""
 
     name: str
-    members: tuple[str, ...] = ()  #: agent ids, in the order they are asked
+    members: tuple[str, ...] = ()  #: ids of the agents who belong to it, logged in or not
     strategy: Strategy = "rrmemory"
     ring_seconds: int = 15
     max_wait_seconds: int = 300
@@ -189,6 +189,8 @@ class SwitchConfig:
     lines: tuple[LineConfig, ...] = ()
     agents: tuple[AgentConfig, ...] = ()
     queues: tuple[QueueConfig, ...] = ()
+    #: Digit behind *47 and the reason of the pause it gives.
+    pause_codes: tuple[tuple[str, str], ...] = ()
     default_queue: str = "general"
     default_language: str = "zh"
     record_from: RecordFrom = "conversation"

@@ -9,7 +9,7 @@ from callcenter.asterisk.config import sip
 from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import Context, Global, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable, asterisk_queue
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -83,23 +83,20 @@ def _asterisk(config: SwitchConfig) -> str:
 
 
 def _queues(config: SwitchConfig) -> str:
-    parts = [GENERATED]
-    for queue in config.queues:
-        # Member: interface, penalty, name, state interface. The name in events is the agent's id.
-        members = [("member", f"PJSIP/{a},0,{a},PJSIP/{a}") for a in queue.members]
-        parts.append(
-            section(
-                asterisk_queue(queue.name),
-                ("strategy", queue.strategy),
-                ("timeout", str(queue.ring_seconds)),
-                ("wrapuptime", str(queue.wrapup_seconds)),
-                ("weight", str(queue.weight)),
-                ("maxlen", str(queue.max_waiting)),
-                *members,
-                template="hotline",
-            )
+    # No `member =`: the node brings members in over AMI (callcenter.asterisk.members). No
+    # `wrapuptime` either: a wrap-up is a pause that ends with the case (sub-agent-answers).
+    sections = (
+        section(
+            asterisk_queue(queue.name),
+            ("strategy", queue.strategy),
+            ("timeout", str(queue.ring_seconds)),
+            ("weight", str(queue.weight)),
+            ("maxlen", str(queue.max_waiting)),
+            template="hotline",
         )
-    return "\n".join(parts)
+        for queue in config.queues
+    )
+    return "\n".join([GENERATED, *sections])
 
 
 def _manager_listen(config: SwitchConfig) -> str:
@@ -158,6 +155,17 @@ def _globals(config: SwitchConfig) -> str:
         (f"{Global.WAIT_PREFIX}{queue.name}", str(queue.max_wait_seconds))
         for queue in config.queues
     ]
+    settings += [
+        (f"{Global.WRAPUP_PREFIX}{queue.name}", str(queue.wrapup_seconds))
+        for queue in config.queues
+    ]
+    settings += [
+        (
+            f"{Global.QUEUES_PREFIX}{agent.agent_id}",
+            "&".join(asterisk_queue(q.name) for q in config.queues if agent.agent_id in q.members),
+        )
+        for agent in config.agents
+    ]
     return GENERATED + section("globals", *settings)
 
 
@@ -191,7 +199,7 @@ def _phones(config: SwitchConfig) -> str:
     """What agents can dial or transfer to: each other, and the queues by name."""
     head = (
         "; Enters: an agent's phone, or a citizen it transfers.\n"
-        "; Leaves: cc-agent, cc-agent-queue.\n"
+        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code.\n"
         f"[{Context.FROM_AGENTS}]\n"
     )
     agents = (
@@ -204,4 +212,21 @@ def _phones(config: SwitchConfig) -> str:
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
-    return GENERATED + head + "".join(agents) + "".join(queues)
+    return GENERATED + head + "".join(agents) + "".join(queues) + _codes(config)
+
+
+def _codes(config: SwitchConfig) -> str:
+    """What agents dial about themselves."""
+    acts = {
+        AgentCode.LOG_IN: "login",
+        AgentCode.LOG_OUT: "offline",
+        AgentCode.READY: "ready",
+        AgentCode.DONE: "done",
+    }
+    plain = (f"exten = {code},1,Goto({Context.AGENT_CODE},{act},1)\n" for code, act in acts.items())
+    pauses = (
+        f"exten = {AgentCode.PAUSE}{digit},1,Set({Variable.PAUSE}={reason})\n"
+        f" same = n,Goto({Context.AGENT_CODE},paused,1)\n"
+        for digit, reason in config.pause_codes
+    )
+    return "".join(plain) + "".join(pauses)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.sessions.reasons import pause_codes
 from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
     Address,
@@ -52,7 +53,7 @@ def paths_of(settings: Settings, installation: Installation) -> Paths:
 async def read_wanted(
     connection: AsyncConnection, settings: Settings, installation: Installation
 ) -> Wanted:
-    """Read the rows and put them together with the settings (four queries)."""
+    """Read the rows and put them together with the settings (five queries)."""
     line_rows = (await connection.execute(select(lines).order_by(lines.c.number))).all()
     agent_rows = (
         await connection.execute(select(agents).where(agents.c.active).order_by(agents.c.agent_id))
@@ -97,9 +98,11 @@ async def read_wanted(
                 strategy=cast(Strategy, row.strategy),
                 ring_seconds=row.ring_seconds,
                 max_wait_seconds=wait_seconds,
+                wrapup_seconds=row.wrapup_seconds,
             )
             for row in queue_rows
         ),
+        pause_codes=tuple(await pause_codes(connection)),
         default_queue=default_queue,
         default_language=settings.default_language,
         record_from=settings.record_from,

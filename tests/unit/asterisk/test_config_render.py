@@ -268,11 +268,22 @@ class TestSip:
 
 
 class TestQueuesAndDialplan:
-    def test_members_are_static_with_their_state(self) -> None:
+    def test_members_come_over_ami_and_from_no_file(self) -> None:
         text = render(switch())["queues_members.conf"]
-        general = next(pairs for name, pairs in sections(text) if name == "q_general")
-        assert ("member", "PJSIP/1001,0,1001,PJSIP/1001") in general
-        assert ("timeout", "15") in general
+        general = dict(next(pairs for name, pairs in sections(text) if name == "q_general"))
+        assert general["timeout"] == "15"
+        assert "member" not in general
+        assert settings(static_files()["queues.conf"], "general")["persistentmembers"] == "yes"
+
+    def test_a_phone_can_log_in_with_everything_of_ours_dead(self) -> None:
+        files = render(replace(switch(), pause_codes=(("1", "rest"),)))
+        assert (
+            settings(files["extensions_globals.conf"], "globals")["CC_QUEUES_1001"] == "q_general"
+        )
+        assert (
+            "exten = *471,1,Set(CC_PAUSE=rest)\n same = n,Goto(cc-agent-code,paused,1)\n"
+            in files["extensions_phones.conf"]
+        )
 
     def test_autofill_is_on(self) -> None:
         assert settings(static_files()["queues.conf"], "general")["autofill"] == "yes"
