@@ -15,8 +15,17 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from callcenter.platform.db import Moment, metadata
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
 
 agents = Table(
     "agents",
@@ -27,6 +36,20 @@ agents = Table(
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", Moment, nullable=False),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("team", ForeignKey("teams.name"), index=True),
+    Column("departments", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("phone_kind", Text, nullable=False, server_default="sip"),
+    Column("user_id", ForeignKey("users.user_id"), unique=True),  # the login of this person
+)
+
+agent_skills = Table(
+    "agent_skills",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),  # skill, language
+    Column("name", Text, primary_key=True),
+    Column("level", Integer, nullable=False),
+    Index("ix_agent_skills_name", "kind", "name", "level"),
 )
 
 agent_states = Table(

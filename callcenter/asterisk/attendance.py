@@ -42,6 +42,7 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.news import announce, listen
 from callcenter.queues import store as queue_store
 from callcenter.queues.membership import Attendance, Membership, Place, wanted_members
+from callcenter.queues.queries import serving
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,16 @@ class AttendanceKeeper:
     know that Asterisk has the members the rows want.
     """
 
-    def __init__(self, database: Database, clock: Clock, ami: AmiClient, bus: AmiBus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ami: AmiClient,
+        bus: AmiBus,
+        *,
+        default_language: str,
+    ) -> None:
+        self._default_language = default_language
         self._database = database
         self._clock = clock
         self._ami = ami
@@ -289,7 +299,12 @@ class AttendanceKeeper:
             records = await store.records(connection, agent_ids)
             return _Rows(
                 records=records,
-                places=await queue_store.places(connection, agent_ids),
+                places=await serving(
+                    connection,
+                    agent_ids,
+                    default_language=self._default_language,
+                    now=self._clock(),
+                ),
                 wrap_ups=await queue_store.wrap_ups(connection),
                 limits=await store.limits(connection),
                 talks=await store.last_talks(

@@ -23,6 +23,7 @@ class Context(StrEnum):
     INBOUND = "cc-inbound"
     IVR = "cc-ivr"
     QUEUE = "cc-queue"
+    QUEUE_PLAN = "cc-queue-plan"
     VOICEMAIL = "cc-voicemail"
     FAILOVER = "cc-failover"
     FAX = "cc-fax"
@@ -31,6 +32,11 @@ class Context(StrEnum):
     SUB_FAX_BEGIN = "sub-fax-begin"
     SUB_FAX_END = "sub-fax-end"
     TRANSFER = "cc-transfer"
+    QUEUE_KEYS = "cc-queue-keys"
+    CALLBACK_OFFER = "cc-callback-offer"
+    CALLBACK = "cc-callback"
+    CALLBACK_DIAL = "cc-callback-dial"
+    SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
     AGENT_CODE = "cc-agent-code"
@@ -40,6 +46,7 @@ class Context(StrEnum):
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
     SUB_INTERNAL = "sub-internal"
+    SUB_QUEUE_PRIO = "sub-queue-prio"
     SUB_CALL_END = "sub-call-end"
 
 
@@ -54,7 +61,7 @@ class Variable(StrEnum):
     SOURCE = "CC_SOURCE"  #: where the number is from: pai (the trunk's word) | from
     PRES = "CC_PRES"  #: CALLERID(num-pres): allowed_…, prohib_… (withheld), unavailable
     TRY = "CC_TRY"  #: 1 or 2: which attempt to reach an agi process
-    WHY = "CC_WHY"  #: why the queue is entered: flow | failover | direct | transfer | message
+    WHY = "CC_WHY"  #: why the queue is entered, see JournalEvent.QUEUE
     REASON = "CC_REASON"  #: why a message is left, a `MessageReason`; empty: choice
     GREETING = "CC_GREETING"  #: prompt in place of the reason's greeting, a-z 0-9 _ -; or empty
     TAKE = "CC_TAKE"  #: how many takes of a message the call has
@@ -83,12 +90,37 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
+    LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
+    MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
+    WAITING = "CC_WAITING"  #: how many do, where MOST counts
+    OWN = "CC_OWN"  #: seconds among those of the caller's language only; empty: there are none
+    FULL_EXIT = "CC_FULL_EXIT"  #: voicemail | queue | callback | number
+    FULL_TARGET = "CC_FULL_TARGET"  #: the queue or number
+    TIMEOUT_EXIT = "CC_TIMEOUT_EXIT"
+    TIMEOUT_TARGET = "CC_TIMEOUT_TARGET"
+    NO_AGENTS_EXIT = "CC_NO_AGENTS_EXIT"
+    NO_AGENTS_TARGET = "CC_NO_AGENTS_TARGET"
+    TARGET = "CC_TARGET"  #: of the exit that is taken
+    WAIT_IN = "CC_WAIT_IN"  #: the queue of app_queue that is waited in now
+    WAIT_FOR = "CC_WAIT_FOR"  #: and how long, seconds
+    WAIT_UNTIL = "CC_WAIT_UNTIL"  #: when the wait in all languages of the queue ends
+    BEEN = "CC_BEEN"  #: every queue the call has waited in, each between colons
+    MOVES = "CC_MOVES"  #: how often one queue gave the caller to another
+    HANDED = "CC_HANDED"  #: `yes` once a queue has given the caller to another unit's number
     ACT = "CC_ACT"  #: what a feature code wishes for, an `Act` of agents' sessions
     AT = "CC_AT"  #: when a feature code was dialled, ms since 1970
     PAUSE = "CC_PAUSE"  #: the reason of a pause by feature code
     LEFT = "CC_LEFT"  #: queues that are still to be logged in to or out of, joined by &
     WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
     QUEUESTATUS = "QUEUESTATUS"
+    CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
+    CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
+    NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
+    WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
+    RING = "CC_RING"  #: how long the citizen's phone rings, seconds
+    ASKED = "CC_ASKED"  #: seconds since 1970: when Asterisk was asked to place a callback
+    UNTIL = "CC_UNTIL"  #: seconds since 1970; a citizen is not dialled after that
 
 
 class Global(StrEnum):
@@ -104,7 +136,6 @@ class Global(StrEnum):
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
-    WAIT_PREFIX = "CC_WAIT_"  #: CC_WAIT_<queue>: longest wait in it, seconds
     WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
     #: CC_QUEUES_<agent>: Asterisk's queues the agent belongs to, joined by &.
     QUEUES_PREFIX = "CC_QUEUES_"
@@ -132,6 +163,7 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
+    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -191,6 +223,10 @@ class DialplanPrompt(StrEnum):
     MESSAGE_NONE = "message_none"
     MESSAGE_SAVED = "message_saved"
     RECORDING_NOTICE = "recording_notice"
+    CALLBACK_AGENT = "callback_agent"
+    CALLBACK_BUSY = "callback_busy"
+    CALLBACK_NO_ANSWER = "callback_no_answer"
+    CALLBACK_HELLO = "callback_hello"
 
 
 class QueueStatus(StrEnum):
@@ -225,14 +261,66 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
-def asterisk_queue(name: str) -> str:
-    """Our queue's name as Asterisk knows it."""
-    return QUEUE_PREFIX + name
+#: Between a queue's name and the language whose callers wait in this one of app_queue.
+QUEUE_LANGUAGE: Final = "-"
+
+#: Extensions of cc-queue-plan: this and the queue's name.
+QUEUE_PLAN_PREFIX: Final = "queue_"
+
+
+def asterisk_queue(name: str, language: str | None = None) -> str:
+    """Our queue's name as Asterisk knows it; with `language`, of its queue for those callers."""
+    return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
+
+
+#: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
+#: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
+CALLBACK_CHANNEL_PREFIX: Final = "callback-"
+CALLBACK_QUEUE_SUFFIX: Final = "-q"
+
+
+def callback_call_of(uniqueid: str) -> UUID | None:
+    """The call whose placeholder has this uniqueid, if it is one of a callback's two halves."""
+    if not uniqueid.startswith(CALLBACK_CHANNEL_PREFIX):
+        return None
+    text = uniqueid.removeprefix(CALLBACK_CHANNEL_PREFIX).removesuffix(CALLBACK_QUEUE_SUFFIX)
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def our_queue(asterisk_name: str) -> str:
-    """The reverse of `asterisk_queue`."""
-    return asterisk_name.removeprefix(QUEUE_PREFIX)
+    """The queue of ours behind a queue of app_queue, whichever its language."""
+    return asterisk_name.removeprefix(QUEUE_PREFIX).partition(QUEUE_LANGUAGE)[0]
+
+
+def language_of_queue(asterisk_name: str) -> str | None:
+    """The further language a queue of app_queue is for; None: the plain one."""
+    return asterisk_name.partition(QUEUE_LANGUAGE)[2] or None
+
+
+#: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
+#: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
+#: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
+PRIORITY_STEP: Final = 100_000_000
+PRIORITY_EPOCH: Final = 1_767_225_600  # 2026-01-01; the count begins anew every 3.17 years
+HIGHEST_PRIORITY: Final = 20
+
+
+def queue_prio(priority: int, since: int) -> int:
+    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in seconds since 1970."""
+    return (priority + 1) * PRIORITY_STEP - (since - PRIORITY_EPOCH) % PRIORITY_STEP
+
+
+def priority_of(prio: int) -> int:
+    """The hotline's priority in what Asterisk calls a caller's priority (QueueEntry)."""
+    return max(0, -(-prio // PRIORITY_STEP) - 1)
+
+
+def with_priority(prio: int, priority: int) -> int:
+    """The same caller's QUEUE_PRIO at another priority: the place among equals is kept."""
+    return prio + (priority - priority_of(prio)) * PRIORITY_STEP
 
 
 class JournalEvent(StrEnum):
@@ -245,9 +333,11 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message>&priority=<1 to 20, or empty>
+    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback>&priority=<1 to 20>
     QUEUE = "CC_QUEUE"
-    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty>
+    QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
+    #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>
+    CALLBACK = "CC_CALLBACK"
     RECORDING = "CC_RECORDING"  #: recording=<name>&kind=conversation
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>

@@ -19,19 +19,20 @@ from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.wanted import read_wanted
 from callcenter.asterisk.config.write import apply
 from callcenter.asterisk.dialplan import Context
-from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.install import Installation
 from callcenter.lines.store import mark_in_force
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import HotlineError
 from callcenter.platform.news import listen
 from callcenter.platform.settings import Settings
+from callcenter.queues import store as queue_store
 from callcenter.switch.service import TOPIC, SwitchService
 
 log = logging.getLogger(__name__)
 
 #: Modules whose files we generate, in the order in which one names the other's things.
-MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
+MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so", "app_playback.so")
 
 #: A reload answers before it is done; what is wanted must be seen within this time.
 _SEEN_WITHIN: Final = timedelta(seconds=3)
@@ -58,6 +59,8 @@ class SwitchKeeper:
         self._installation = installation
         self._wake = asyncio.Event()
         self._is_in_force = False
+        #: A module did not load its files anew: they are new to it still.
+        self._is_refused = False
         #: What Asterisk has not as wanted, as of the last look; for the health report.
         self.problems: tuple[str, ...] = ("not looked yet",)
 
@@ -100,9 +103,16 @@ class SwitchKeeper:
         except HotlineError as exc:
             await self._settle_all(exc.message)
             return
-        if is_new or changes:
+        if is_new or changes or self._is_refused:
+            self._is_refused = False
             for module in MODULES:
-                await self._ami.action("Reload", {"Module": module})
+                try:
+                    await self._ami.action("Reload", {"Module": module})
+                except ActionRefused as exc:
+                    # It goes on with what it had; tried again at the next look.
+                    self._is_in_force, self._is_refused = False, True
+                    await self._settle_all(f"Asterisk did not load {module} anew: {exc.message}")
+                    return
         problems = await self._until_in_force(wanted.config)
         self.problems = tuple(problems)
         self._is_in_force = not problems
@@ -111,6 +121,7 @@ class SwitchKeeper:
         async with self._database.transaction() as connection:
             if not problems:
                 await mark_in_force(connection, wanted.line_versions)
+                await queue_store.mark_in_force(connection, wanted.queue_versions)
             for change in changes:
                 await self._switch.settle(
                     connection,
@@ -135,6 +146,7 @@ class SwitchKeeper:
         return Snapshot(
             from_trunk=_events(await ask("ShowDialPlan", {"Context": Context.FROM_TRUNK})),
             from_agents=_events(await ask("ShowDialPlan", {"Context": Context.FROM_AGENTS})),
+            queue_plan=_events(await ask("ShowDialPlan", {"Context": Context.QUEUE_PLAN})),
             endpoints=_events(await ask("PJSIPShowEndpoints")),
             auths=_events(await ask("PJSIPShowAuths")),
             queue_status=_events(await ask("QueueStatus")),

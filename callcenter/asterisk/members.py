@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callcenter.asterisk.ami.client import AmiClient
-from callcenter.asterisk.dialplan import QUEUE_PREFIX, asterisk_queue, our_queue
+from callcenter.asterisk.dialplan import QUEUE_PREFIX, asterisk_queue
 from callcenter.asterisk.errors import ActionRefused
 from callcenter.queues.membership import Membership
 
@@ -60,7 +60,8 @@ async def look(ami: AmiClient, agent_id: str | None = None) -> list[SeenMember]:
     headers = {} if agent_id is None else {"Member": interface(agent_id)}
     return [
         SeenMember(
-            queue=our_queue(event["Queue"]),
+            # With the language behind it, where it is a queue for one.
+            queue=event["Queue"].removeprefix(QUEUE_PREFIX),
             interface=event["Location"],
             penalty=int(event.get("Penalty") or 0),
             paused=event.get("Paused") == "1",
@@ -116,7 +117,8 @@ def differences(wanted: Collection[Membership], seen: Iterable[SeenMember]) -> l
     """Each field that is not as wanted, in words; static members are told too."""
     seen = list(seen)
     said = [
-        f"queue {our_queue(r.headers['Queue'])}: {r.field} of {r.headers['Interface']}"
+        f"queue {r.headers['Queue'].removeprefix(QUEUE_PREFIX)}: {r.field} "
+        f"of {r.headers['Interface']}"
         for r in repairs(wanted, seen)
     ]
     return said + [

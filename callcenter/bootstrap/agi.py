@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +12,7 @@ from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
 from callcenter.asterisk.dialplan import Route
 from callcenter.asterisk.install import locate
+from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.desk import HotlineDesk
 from callcenter.bootstrap.estimates import spoken_rule
@@ -55,6 +57,8 @@ async def serve_agi(settings: Settings, number: int) -> None:
     desk.articles = PublishedArticles(articles)
     documents = fax_documents(settings, database, installation, system_clock, desk.articles)
     desk.faxes = fax_service(settings, database, documents, system_clock)
+    desk.callback_rule = callback_rule(settings)
+    desk.callback_policy = callback_policy(settings)
 
     async def open_case(call: QueuedCall) -> None:
         async with database.transaction() as connection:
@@ -70,16 +74,25 @@ async def serve_agi(settings: Settings, number: int) -> None:
     )
     server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
 
-    async def flow(request: AgiRequest) -> None:
+    async def served(
+        request: AgiRequest, serve: Callable[[AgiCallSession], Awaitable[None]]
+    ) -> None:
         caller = _caller(settings, request)
         session = AgiCallSession(request, server.counters, caller)
         seeds[session.call_id] = _seed(settings, session, request)
         try:
-            await ivr.run(session)
+            await serve(session)
         finally:
             del seeds[session.call_id]
 
+    async def flow(request: AgiRequest) -> None:
+        await served(request, ivr.run)
+
+    async def callback(request: AgiRequest) -> None:
+        await served(request, lambda session: ivr.offer_callback(session, request.argument(4)))
+
     server.add_route(Route.FLOW, flow)
+    server.add_route(Route.CALLBACK, callback)
     await server.serve()
     try:
         await run_until_stopped(

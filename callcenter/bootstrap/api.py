@@ -15,15 +15,18 @@ from callcenter.access.api import router as access_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
-from callcenter.agents.model import PhoneServer
 from callcenter.agents.service import AgentService
 from callcenter.agents.sessions.api import reasons_router
 from callcenter.agents.sessions.api import router as agent_states_router
 from callcenter.agents.sessions.reasons import PauseReasonService
 from callcenter.agents.sessions.service import SessionService
+from callcenter.agents.teams.api import router as teams_router
+from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
+from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
+from callcenter.bootstrap.phones import phone_server
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
 from callcenter.calls.service import CallService
@@ -94,8 +97,6 @@ def build_app(settings: Settings, database: Database, installation: Installation
     studio = StudioService(database, flows, library, clock, zone=settings.zone)
     articles = ArticleService(database, library, clock, zone=settings.zone)
     documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
-    host, port = settings.sip_address
-    server = PhoneServer(host=host, port=port)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
     api = APIRouter(prefix="/api/v1")
     for room in (
@@ -114,7 +115,14 @@ def build_app(settings: Settings, database: Database, installation: Installation
         articles_router(articles, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
         studio_router(studio, flows, guard, clock),
-        queues_router(QueueService(database), guard),
+        queues_router(QueueService(database, switch, library.available), guard),
+        callbacks_router(
+            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            guard,
+        ),
+        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
+        agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
+        teams_router(TeamService(database), guard),
         estimates_router(EstimateService(database, clock, rule=spoken_rule(settings)), guard),
         reports_router(
             ReportService(
@@ -126,9 +134,6 @@ def build_app(settings: Settings, database: Database, installation: Installation
             ),
             guard,
         ),
-        callbacks_router(CallbackService(database, clock), guard),
-        schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
-        agents_router(AgentService(database, clock, switch, server), guard),
         agent_states_router(SessionService(database, clock), guard, clock),
         reasons_router(PauseReasonService(database, switch), guard),
     ):

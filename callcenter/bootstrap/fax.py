@@ -6,12 +6,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from callcenter.asterisk.install import Installation, MissingFont
+from callcenter.calls.hours import Hours
+from callcenter.calls.numbers import NumberRule
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.document import NoFont, Printable
 from callcenter.channels.fax.documents import Articles, DocumentService
 from callcenter.channels.fax.files import FaxFiles
-from callcenter.channels.fax.model import Hours, Policy
-from callcenter.channels.fax.numbers import NumberRule
+from callcenter.channels.fax.model import Policy
 from callcenter.channels.fax.service import FaxService
 from callcenter.knowledge.document import as_document
 from callcenter.knowledge.service import ArticleService

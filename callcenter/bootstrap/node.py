@@ -21,13 +21,21 @@ from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
 from callcenter.asterisk.attendance import AttendanceKeeper
+from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
+from callcenter.bootstrap.callbacks import (
+    CallbackCases,
+    ScheduledLines,
+    callback_policy,
+    callback_rule,
+)
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
@@ -47,6 +55,8 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.queues.estimates.service import PaceKeeper
+from callcenter.queues.callbacks.dialler import CallbackDialler
+from callcenter.queues.callbacks.duty import CallbackDuty
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import ActRunner, Executor
@@ -128,8 +138,28 @@ class Node:
             clock=system_clock,
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
+        self._callbacks = CallbackDuty(
+            CallbackCases(self._cases), callback_policy(settings), callback_rule(settings)
+        )
+        self._callback_dialler = CallbackDialler(
+            self._database,
+            AmiCallbackLines(self._ami),
+            self._callbacks,
+            ScheduledLines(),
+            node=settings.node,
+            policy=callback_policy(settings),
+            rule=callback_rule(settings),
+            clock=system_clock,
+            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._switch = SwitchService(self._database, system_clock, settings.node)
-        self._attendance = AttendanceKeeper(self._database, system_clock, self._ami, self._bus)
+        self._attendance = AttendanceKeeper(
+            self._database,
+            system_clock,
+            self._ami,
+            self._bus,
+            default_language=settings.default_language,
+        )
         self._keeper = SwitchKeeper(
             self._database,
             self._switch,
@@ -138,6 +168,7 @@ class Node:
             installation,
             self._attendance.reconcile,
         )
+        self._queue_watch = AmiQueueWatch(self._database, self._ami)
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -157,12 +188,14 @@ class Node:
                     "recordings": self._finisher.run(),
                     "faxes in": self._fax_finisher.run(),
                     "faxes out": self._fax_dialler.run(),
+                    "callbacks": self._callback_dialler.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
                     "pace of queues": PaceKeeper(self._database, system_clock).run(),
                     "agents": self._attendance.run(),
                     "news of agents": self._attendance.follow(),
+                    "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
@@ -202,6 +235,7 @@ class Node:
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
         await self._attendance.on_facts(connection, facts)
+        await self._callbacks.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -307,6 +341,10 @@ class Node:
             "agi": {"answering": answering, "of": settings.agi_processes},
             "asterisk": self._asterisk,
             "trunk": {"contact": self._trunk.contact, "registration": self._trunk.registration},
+            "queues": {
+                "stuck": self._queue_watch.watch.stuck_ever,
+                "stuck_now": list(self._queue_watch.watch.stuck_now),
+            },
             "configuration": {"problems": list(self._keeper.problems[:5])},
             "agents": {
                 "drift_repaired": self._attendance.drift_repaired,

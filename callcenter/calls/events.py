@@ -219,6 +219,17 @@ class HandingOn(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackStep(CallEvent):
+    """CC_CALLBACK: the citizen is dialled (`status` DIALLING), or what came of it: a DIALSTATUS, or
+    LATE where it was not dialled any more. `callback` is a UUID as text, `cause` is Q.850."""
+
+    kind: ClassVar[str] = "callback_step"
+    callback: str
+    status: str = ""
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaxBegan(CallEvent):
     """CC_FAX_BEGIN: SendFAX or ReceiveFAX is next. `fax` is a UUID as text; `way`: call (to the
     caller in this call), number (by a call of ours), in (it comes in)."""
@@ -284,6 +295,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueEntered,
         QueueLeft,
         HandingOn,
+        CallbackStep,
         RecordingBegan,
         MessageBegan,
         FaxBegan,

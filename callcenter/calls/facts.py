@@ -124,6 +124,32 @@ class OtherUnitAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CitizenDialled(Fact):
+    """An agent is there; the citizen of `callback` (a UUID as text) is being called."""
+
+    kind: ClassVar[str] = "citizen_dialled"
+    callback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitizenReached(Fact):
+    """The citizen who is called back and the agent hear each other."""
+
+    kind: ClassVar[str] = "citizen_reached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitizenNotReached(Fact):
+    """Dialling ended without a conversation. `status` is DIALSTATUS, or LATE: not dialled, because
+    the hours were over; `cause` is Q.850."""
+
+    kind: ClassVar[str] = "citizen_not_reached"
+    callback: str
+    status: str
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingStarted(Fact):
     """Asterisk was told to write `name`; `recording_kind` is conversation or voicemail."""
 

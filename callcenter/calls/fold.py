@@ -96,6 +96,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return _queued(call, event, event.data.split(",", 1)[0], "")
         case ev.QueueLeft():
             return _left_queue(call, event)
+        case ev.CallbackStep():
+            return call, [_callback_step(call, event)]
         case ev.FaxBegan():
             return _fax_began(call, event)
         case ev.MessageEnded():
@@ -188,6 +190,18 @@ def _recording(
         call_id=call.call_id, at=event.at, name=event.name, recording_kind=kind
     )
     return replace(call, recordings=(*call.recordings, event.name)), [fact]
+
+
+def _callback_step(call: Call, event: ev.CallbackStep) -> Fact:
+    if event.status == "DIALLING":
+        return fa.CitizenDialled(call_id=call.call_id, at=event.at, callback=event.callback)
+    return fa.CitizenNotReached(
+        call_id=call.call_id,
+        at=event.at,
+        callback=event.callback,
+        status=event.status,
+        cause=event.cause,
+    )
 
 
 def _fax_began(call: Call, event: ev.FaxBegan) -> tuple[Call, list[Fact]]:
@@ -330,6 +344,9 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
     if event.uniqueid == call.uniqueid:
         return call, []
     if leg.agent is None:
+        if call.is_citizens(leg) and not call.other_answered:
+            call = replace(call, other_answered=True, state=CallState.TALKING)
+            return call, [fa.CitizenReached(call_id=call.call_id, at=event.at)]
         if call.handed_on_to is None or call.other_answered or call.queued_at is not None:
             return call, []
         call = replace(call, other_answered=True, state=CallState.TALKING)
@@ -363,7 +380,7 @@ def _channel_over(
         call = _with_leg(call, replace(leg, hangup_cause=cause))
     call, facts = _talk_over(call, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
-        call, more = _end(call, event, _hung_up_by(leg, source))
+        call, more = _end(call, event, _hung_up_by(call, leg, source))
         facts += more
     return call, facts
 
@@ -425,10 +442,12 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
     return call, facts + more
 
 
-def _hung_up_by(own: Leg, source: str) -> str:
+def _hung_up_by(call: Call, own: Leg, source: str) -> str:
     """Who ended it, from HANGUP's `hangupsource`: the channel whose party hung up, the same on
     both legs; empty when Asterisk did it (measured, 22.10.1)."""
     if source and source == own.channel:
+        return "caller"
+    if any(leg.channel == source and call.is_citizens(leg) for leg in call.legs):
         return "caller"
     if agent_of(source):
         return "agent"
@@ -498,13 +517,17 @@ def _end(
 
 def _disposition(call: Call, by: str, *, interrupted: bool) -> Disposition:
     """The first that holds, from best served to not at all."""
-    if call.agent_answered_at or call.other_answered:
+    if call.other_answered or (call.agent_answered_at and not call.calls_back):
         return Disposition.ANSWERED
     if call.fax_went:
         return Disposition.FAX
     if call.message:
         return Disposition.VOICEMAIL
+    if call.calls_back:
+        return Disposition.FAILED  # nobody was reached; the callback itself goes on
     if call.queued_at:
+        if call.wants_callback and call.left_queue:
+            return Disposition.CALLBACK_REQUESTED
         if call.left_queue:
             return Disposition.OVERFLOWED
         return Disposition.FAILED if interrupted else Disposition.ABANDONED

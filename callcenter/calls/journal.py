@@ -65,6 +65,7 @@ _MOST_FAX_PAGES: Final = 9999
 #: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
 _ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
 _HIGHEST_PRIORITY: Final = 20
+_HIGHEST_CAUSE: Final = 127
 _LONGEST_QUEUE: Final = 100_000
 _LONGEST_WAIT_SECONDS: Final = 86_400
 
@@ -277,6 +278,13 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 name=_recording_name(extra),
                 length_ms=None if failed else _whole(extra, "ms"),
             )
+        case dialplan.JournalEvent.CALLBACK:
+            return ev.CallbackStep(
+                **common,
+                callback=str(_uuid(extra, "callback")),
+                status=_text(extra, "status", _WORD),
+                cause=_bounded(extra, "cause", 1, _HIGHEST_CAUSE),
+            )
         case dialplan.JournalEvent.FAX_BEGIN:
             fax = str(_uuid(extra, "fax"))
             return ev.FaxBegan(**common, fax=fax, way=_text(extra, "way", _WORD))
@@ -349,7 +357,8 @@ def _channel_started(
 def _app_started(row: _Row, _extra: _Extra, common: dict[str, Any], _region: str) -> ev.CallEvent:
     app, data = clean_name(row["appname"]) or "", clean_name(row["appdata"]) or ""
     if app.lower() == "queue":
-        data = data.removeprefix(dialplan.QUEUE_PREFIX)
+        name, comma, rest = data.partition(",")
+        data = dialplan.our_queue(name) + comma + rest
     return ev.AppStarted(**common, app=app, data=data)
 
 

@@ -248,7 +248,7 @@ class Call:
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
-    other_answered: bool = False  #: there
+    other_answered: bool = False  #: there; in a callback: the citizen
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None
@@ -269,6 +269,15 @@ class Call:
         """The wait that is going on."""
         return next((visit for visit in self.visits if visit.outcome is None), None)
 
+    @property
+    def calls_back(self) -> bool:
+        """We call a citizen, in whose place this call waits in a queue first."""
+        return self.direction == "outbound" and bool(self.visits)
+
+    def is_citizens(self, leg: Leg) -> bool:
+        """The leg of the citizen who is called back: the only phone in it that is no agent's."""
+        return self.calls_back and leg.channel.startswith("PJSIP/") and leg.agent is None
+
     def leg(self, uniqueid: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)
 
@@ -277,5 +286,7 @@ class Call:
         if leg.agent:
             return "agent"
         if leg.uniqueid == self.uniqueid and self.direction == "inbound":
+            return "citizen"
+        if self.is_citizens(leg):
             return "citizen"
         return "other"

@@ -40,6 +40,7 @@ _DOOR: Final[dict[str, str]] = {
     DoorStep.NOTICE: "Was told that the call is recorded.",
     DoorStep.WELCOME: "Was welcomed.",
     DoorStep.CLOSED: "Was told that the line is closed now.",
+    ".callback": "Was offered to be called back.",
 }
 _WHY: Final = {
     "flow": "chosen in the menu",
@@ -47,6 +48,9 @@ _WHY: Final = {
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
     "message": "in place of a message",
+    "overflow": "given up by another queue",
+    "back": "back at the place the caller had",
+    "callback": "in the place of a citizen who is called back",
 }
 _STATUS: Final = {
     "TIMEOUT": "waited as long as is allowed",
@@ -57,6 +61,15 @@ _STATUS: Final = {
     "LEAVEUNAVAIL": "no agent was available any more",
     "CONTINUE": "the conversation was over",
     "WITHDRAW": "taken out by a supervisor",
+    "KEY": "would rather be called back",
+}
+_NOT_REACHED: Final = {
+    "BUSY": "the number was engaged",
+    "NOANSWER": "nobody answered",
+    "CANCEL": "the agent hung up first",
+    "CHANUNAVAIL": "the network had no way to the number",
+    "CONGESTION": "the network had no way to the number",
+    "LATE": "it was too late in the day to call",
 }
 _FAX_STARTS: Final = {
     "call": "A fax to the caller began in this call.",
@@ -131,6 +144,13 @@ def _words(fact: Fact) -> str:
             return f"Handed on to {fact.to}."
         case fa.OtherUnitAnswered():
             return "The other unit answered; the two hear each other."
+        case fa.CitizenDialled():
+            return "The citizen is called back."
+        case fa.CitizenReached():
+            return "The citizen answered; the two hear each other."
+        case fa.CitizenNotReached():
+            why = _NOT_REACHED.get(fact.status, fact.status or "the call broke off")
+            return f"The citizen was not reached: {why}."
         case fa.RecordingStarted():
             if fact.recording_kind == "voicemail":
                 return "The caller was asked to leave a message."

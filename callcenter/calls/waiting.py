@@ -21,7 +21,6 @@ _OUTCOMES: Final = {
     "JOINUNAVAIL": VisitOutcome.NO_AGENTS,
     "LEAVEUNAVAIL": VisitOutcome.NO_AGENTS,
     "WITHDRAW": VisitOutcome.WITHDRAWN,
-    "CALLBACK": VisitOutcome.LEFT_BY_KEY,
     "KEY": VisitOutcome.LEFT_BY_KEY,
 }
 

@@ -77,6 +77,7 @@ class Relation(StrEnum):
 
     ORIGIN = "origin"  #: the case came of this call
     LINKED = "linked"  #: somebody linked it
+    CALLBACK = "callback"  #: in it we called the citizen back
 
 
 class NoSuchCase(NotFound):

@@ -171,6 +171,21 @@ class CaseService:
             await self._link(connection, case, call_id, by)
             return await _file(connection, case)
 
+    async def link_within(
+        self,
+        connection: AsyncConnection,
+        number: CaseNumber,
+        call_id: UUID,
+        relation: Relation,
+        *,
+        by: str,
+    ) -> None:
+        """Link a call within the caller's transaction; once linked, again changes nothing.
+
+        Raises `NoSuchCase`.
+        """
+        await self._link(connection, await _locked(connection, number), call_id, by, relation)
+
     async def close(
         self, number: CaseNumber, reason: str, *, by: str, expected: int | None = None
     ) -> CaseFile:
@@ -214,14 +229,21 @@ class CaseService:
                 await announce(connection, TOPIC, number)
             return await _file(connection, case)
 
-    async def _link(self, connection: AsyncConnection, case: Case, call_id: UUID, by: str) -> None:
+    async def _link(
+        self,
+        connection: AsyncConnection,
+        case: Case,
+        call_id: UUID,
+        by: str,
+        relation: Relation = Relation.LINKED,
+    ) -> None:
         linked = frozenset(
             call.call_id for call in await store.linked_calls(connection, case.number)
         )
         at = self._clock()
         event = case.link_call(call_id, linked, by=by, at=at)
         if event is not None:
-            await store.add_call(connection, case.number, call_id, Relation.LINKED, at)
+            await store.add_call(connection, case.number, call_id, relation, at)
             await store.save_case(connection, case, event)
             await announce(connection, TOPIC, case.number)
 

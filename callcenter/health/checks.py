@@ -179,6 +179,24 @@ def node_checks(
             mend=None if answering >= of else "start `callcenter agi`; callers go to the queue",
         )
 
+    async def waiting() -> CheckResult:
+        report = await fresh()
+        if isinstance(report, CheckResult):
+            return _unknown(report)
+        stuck = report.number("queues", "stuck")
+        if stuck is None:
+            return CheckResult(ok=False, detail="not reported", mend=_START_NODE)
+        now = report.words("queues", "stuck_now")
+        if now:
+            return CheckResult(
+                ok=True,
+                alarm=True,
+                detail=f"somebody waits though an agent is free: {', '.join(now)}",
+                mend="`queue show` and `core show locks` on Asterisk's console; do the queues of "
+                "these agents have the same weight?",
+            )
+        return CheckResult(ok=True, detail=f"nobody waits beside a free agent ({stuck:.0f} times)")
+
     async def provider() -> CheckResult:
         assert trunk is not None
         report = await fresh()
@@ -190,7 +208,13 @@ def node_checks(
             report.text("trunk", "registration") or "",
         )
 
-    checks: dict[str, Check] = {"node": heartbeat, "ami": ami, "journal": journal, "agi": agi}
+    checks: dict[str, Check] = {
+        "node": heartbeat,
+        "ami": ami,
+        "journal": journal,
+        "agi": agi,
+        "queues": waiting,
+    }
     return checks if trunk is None else {**checks, "trunk": provider}
 
 

@@ -56,6 +56,7 @@ _OF_NODES: Final = (
         "Fields of queue members in Asterisk that changed unasked and were mended",
         True,
     ),
+    ("queues_stuck", "queues", "stuck", "Times somebody waited beside a free agent", True),
     ("agi_answering", "agi", "answering", "AGI processes that answer", False),
     ("agi_processes", "agi", "of", "AGI processes there should be", False),
 )

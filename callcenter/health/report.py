@@ -4,6 +4,7 @@
      "journal":  {"lag_seconds": n, "lag_bytes": n, "rejects": n},
      "agi":      {"answering": n, "of": n},
      "agents":   {"drift_repaired": n, "problems": [text]},
+     "queues":   {"stuck": n, "stuck_now": [text, …]},
      "asterisk": {"version": text, "started_at": time},
      "trunk":    {"contact": text, "registration": text}}
 
@@ -39,6 +40,17 @@ class NodeReport:
         if not isinstance(value, str):
             return None
         return "".join(c for c in value[:200] if c.isprintable())
+
+    def words(self, part: str, name: str) -> tuple[str, ...]:
+        """Texts of a list as `text` gives them, the first fifty; none where it is no list."""
+        value = self._value(part, name)
+        if not isinstance(value, list):
+            return ()
+        return tuple(
+            "".join(c for c in word[:200] if c.isprintable())
+            for word in value[:50]
+            if isinstance(word, str)
+        )
 
     def _value(self, part: str, name: str) -> object:
         section = self.report.get(part)

@@ -13,10 +13,11 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from callcenter.calls.numbers import as_dialled_here
 from callcenter.cases.number import is_case_number
 from callcenter.ivr.conversation import INVALID, INVALID_KEY, KEYED, TIMED_OUT, Conversation, Go
 from callcenter.ivr.desk import FaxWish, NotToThere
-from callcenter.ivr.exits import CallBack, FlowExit, SendFax
+from callcenter.ivr.exits import CallBack, EnterQueue, FlowExit, SendFax
 from callcenter.ivr.library import SpokenArticle
 from callcenter.ivr.nodes import (
     PERSON,
@@ -38,6 +39,11 @@ _TRIES: Final = 3
 _MOST_ROUNDS: Final = 50
 _CASE_DIGITS: Final = 10
 _PHONE_DIGITS: Final = range(5, 16)
+
+#: The step in which who waits in a queue is offered to be called back; the dot keeps it apart from
+#: nodes. The key that leads there is queues.conf's.
+OFFER: Final = ".callback"
+OFFER_KEY: Final = "1"
 
 log = logging.getLogger(__name__)
 
@@ -270,18 +276,59 @@ async def callback(talk: Conversation, here: str, node: ToCallback, key: str) ->
         number = number if pressed == "1" else None
     # Said with the question, not before it: a step costs two round trips at most.
     before = talk.files(node.say) if talk.call.caller is None else []
+    return await _wish(talk, here, key, before, number, queue=node.queue) or refused
+
+
+async def offer_callback(talk: Conversation, queue: str) -> FlowExit:
+    """Who waits in `queue` pressed the key: at this number, read digit by digit, or at another one.
+    Whoever does not choose goes on waiting.
+    """
+    waits = EnterQueue(queue, why="back")
+    key, number = OFFER_KEY, talk.call.caller
+    if number is not None:
+        files = [
+            *talk.prompts("callback_offer_known"),
+            *talk.digits(as_dialled_here(number)),
+            *talk.prompts("callback_offer"),
+        ]
+        pressed = await _choice(talk, OFFER, key, files, "12")
+        if pressed is None or pressed == "0":
+            await talk.entered(OFFER, pressed or TIMED_OUT)
+            await talk.read(talk.prompts("callback_back"))
+            return waits
+        key = pressed
+        number = number if pressed == "1" else None
+    taken = await _wish(talk, OFFER, key, [], number, queue=queue)
+    if isinstance(taken, CallBack):
+        return taken
+    await talk.read(talk.prompts("callback_back"))
+    return waits
+
+
+async def _wish(
+    talk: Conversation,
+    here: str,
+    key: str,
+    before: list[Path],
+    number: str | None,
+    *,
+    queue: str,
+) -> Go | FlowExit | None:
+    """Have the wish written down, with a number that is keyed where there is none yet; the way to a
+    person where that cannot be, None where no number was given.
+    """
     for _ in range(_TRIES):
         if number is None:
             keyed = await _number(talk, here, key, before)
             if not isinstance(keyed, str):
-                return keyed or refused
+                return keyed
             number, key = keyed, "1"
         try:
             await talk.at_desk(
                 talk.desk.take_callback(
                     talk.call.call_id,
                     talk.call.line,
-                    queue=node.queue,
+                    queue=queue,
                     number=number,
                     language=talk.language,
                 ),
@@ -297,8 +344,8 @@ async def callback(talk: Conversation, here: str, node: ToCallback, key: str) ->
             return Go(PERSON)
         await talk.entered(here, key, "callback/taken")
         await talk.read(talk.prompts("callback_taken"))
-        return CallBack(node.queue)
-    return refused
+        return CallBack(queue)
+    return None
 
 
 async def fax(talk: Conversation, here: str, node: ToFax, key: str) -> Go | FlowExit:

@@ -11,10 +11,12 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from callcenter.ivr.conversation import Around, Plan, Voice
+from callcenter.ivr import dialogues
+from callcenter.ivr.conversation import Around, Conversation, Plan, Voice
 from callcenter.ivr.door import ClosedTo, Door, DoorPort, Way, at_the_door
 from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse, Transfer
 from callcenter.ivr.flows import FlowCache, Straight
+from callcenter.ivr.model import Flow
 from callcenter.ivr.runner import run_flow
 from callcenter.ivr.session import CallerHungUp, CallSession
 from callcenter.ivr.waits import NobodyKnows, WaitPort, wait_parts
@@ -26,6 +28,9 @@ from callcenter.queues.estimates.model import Foretold
 DEFAULT_LANGUAGE: Final = "zh"
 #: A caller waits no longer than this for the case to be written; `node` catches up otherwise.
 CASE_LIMIT: Final = timedelta(seconds=1)
+
+#: Who waits in a queue has left the flow: nothing in it is gone to any more.
+_NO_FLOW: Final = Flow.model_validate({"entry": "end", "nodes": {"end": {"type": "hangup"}}})
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +103,25 @@ class IvrService:
             exit = replace(exit, position=foretold.position, wait=foretold.wait)
         elif isinstance(exit, Transfer):
             await self._case_exists(call, exit)
+        self.counts[f"exit_{type(exit).__name__}"] += 1
+        await call.leave(exit)
+
+    async def offer_callback(self, call: CallSession, queue: str) -> None:
+        """Offer a caller who waits in `queue` to be called back: the wish is taken, or the caller
+        goes on waiting. Raises as `run`.
+        """
+        exit: FlowExit = EnterQueue(queue)
+        try:
+            plan = await self._cache.plan_for(call.line)
+            language = call.language or plan.language or DEFAULT_LANGUAGE
+            offer = Plan("", 0, _NO_FLOW, queue, language)
+            talk = Conversation(offer, call, self._voice, self._around)
+            exit = await dialogues.offer_callback(talk, queue)
+        except CallerHungUp:
+            raise
+        except Exception as exc:
+            self._count_fault(exc)
+            log.error("call %s: fault in a callback's offer: %s", call.call_id, type(exc).__name__)
         self.counts[f"exit_{type(exit).__name__}"] += 1
         await call.leave(exit)
 

@@ -29,6 +29,18 @@ _DURATION_RULE = "from 1 second to 30 days; write seconds, or ISO 8601 such as P
 _LONGEST_RUN_DIRECTORY = 80
 
 
+_DURATIONS = (
+    "token_ttl",
+    "max_call",
+    "queue_wait",
+    "message_deadline",
+    "callback_pause",
+    "callback_ring",
+    "callback_deadline",
+    "missed_call_wait",
+)
+
+
 class Settings(BaseSettings):
     """Every setting of the hotline. Contract: `docs/settings.md`, generated from these fields."""
 
@@ -56,9 +68,9 @@ class Settings(BaseSettings):
     sip_bind: str = Field("127.0.0.1:5060", description="host:port for SIP over UDP and TCP.")
     sip_tls_bind: str | None = Field(None, description="host:port for SIP over TLS; absent: none.")
     tls_certificate: Path | None = Field(
-        None, description="PEM certificate chain for SIP over TLS."
+        None, description="PEM certificate chain for SIP over TLS and secure WebSocket."
     )
-    tls_key: Path | None = Field(None, description="PEM private key for SIP over TLS.")
+    tls_key: Path | None = Field(None, description="PEM private key of it.")
     tls_ca: Path | None = Field(
         None,
         description="PEM certificates the provider's must be signed by; absent: it is not checked.",
@@ -69,6 +81,17 @@ class Settings(BaseSettings):
     rtp_ports: str = Field("10000-19999", description="First and last UDP port for media.")
     asterisk_http_bind: str | None = Field(
         None, description="host:port of Asterisk's own HTTP (browser phones); absent: closed."
+    )
+    asterisk_https_bind: str | None = Field(
+        None,
+        description="host:port where browser phones register (SIP over secure WebSocket, with "
+        "TLS_CERTIFICATE and TLS_KEY); absent: closed.",
+    )
+    phone_host: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$",
+        description="Name or address that phones are told to register at; it must be one the "
+        "certificate is for. Absent: EXTERNAL_ADDRESS, or where SIP listens.",
     )
     ami_port: Port = Field(5038, description="AMI, always on 127.0.0.1.")
     agi_port: Port = Field(4573, description="FastAGI, always on 127.0.0.1.")
@@ -166,6 +189,35 @@ class Settings(BaseSettings):
         5, ge=1, le=1000, description="Faxes one caller may order, or get at one number, in 24 h."
     )
     fax_at_once: int = Field(2, ge=1, le=100, description="Calls that deliver faxes at a time.")
+    callback_tries: int = Field(
+        3, ge=1, le=10, description="Attempts to reach a citizen who is to be called back."
+    )
+    callback_pause: timedelta = Field(
+        timedelta(minutes=10), description="Pause between two attempts to reach a citizen."
+    )
+    callback_ring: timedelta = Field(
+        timedelta(seconds=45), description="How long the phone of a citizen we call back rings."
+    )
+    callback_hours: str = Field(
+        "08:00-21:00",
+        description="When citizens are called back (TIME_ZONE), while their line is open; "
+        "00:00-24:00: at night too.",
+    )
+    callback_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="E.164 beginnings that are called back, comma-separated; absent: the country "
+        "of PHONE_REGION. Premium and short numbers never.",
+    )
+    callback_deadline: timedelta = Field(
+        timedelta(minutes=30),
+        description="By then, counted within CALLBACK_HOURS, a citizen must have been called back.",
+    )
+    missed_calls: Literal["task", "dial"] = Field(
+        "task", description="Missed calls are called back by agents (task), or dialled by us."
+    )
+    missed_call_wait: timedelta = Field(
+        timedelta(seconds=5), description="Who gives up waiting earlier than that was not missed."
+    )
     message_deadline: timedelta = Field(
         timedelta(hours=24),
         description="A message must have been worked off by then (GB/T 33358: 24 hours).",
@@ -183,14 +235,16 @@ class Settings(BaseSettings):
             raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
         return value
 
-    @field_validator("agent_networks", "trunk_addresses", "fax_prefixes", mode="before")
+    @field_validator(
+        "agent_networks", "trunk_addresses", "fax_prefixes", "callback_prefixes", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part for part in re.split(r"[,\s]+", value) if part)
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline", mode="before")
+    @field_validator(*_DURATIONS, mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
@@ -200,7 +254,7 @@ class Settings(BaseSettings):
                 raise ValueError(_DURATION_RULE) from None
         return value
 
-    @field_validator("token_ttl", "max_call", "queue_wait", "message_deadline")
+    @field_validator(*_DURATIONS)
     @classmethod
     def _sane_duration(cls, value: timedelta) -> timedelta:
         if not timedelta(seconds=1) <= value <= timedelta(days=30):
@@ -216,14 +270,14 @@ class Settings(BaseSettings):
             return tuple(timedelta(seconds=int(part)) for part in re.split(r"[,\s]+", value))
         return value
 
-    @field_validator("fax_prefixes")
+    @field_validator("fax_prefixes", "callback_prefixes")
     @classmethod
     def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch(r"\+[1-9][0-9]{0,14}", part, re.ASCII) for part in value):
             raise ValueError("write beginnings of E.164 numbers: +86531,+8610")
         return value
 
-    @field_validator("fax_hours")
+    @field_validator("fax_hours", "callback_hours")
     @classmethod
     def _hours(cls, value: str) -> str:
         parse_hours(value)
@@ -244,7 +298,7 @@ class Settings(BaseSettings):
             raise ValueError("must name a program")
         return value
 
-    @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind")
+    @field_validator("sip_bind", "sip_tls_bind", "asterisk_http_bind", "asterisk_https_bind")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
         if value is not None:
@@ -280,6 +334,8 @@ class Settings(BaseSettings):
             )
         if self.sip_tls_bind and not (self.tls_certificate and self.tls_key):
             raise ValueError("SIP_TLS_BIND needs TLS_CERTIFICATE and TLS_KEY")
+        if self.asterisk_https_bind and not (self.tls_certificate and self.tls_key):
+            raise ValueError("ASTERISK_HTTPS_BIND needs TLS_CERTIFICATE and TLS_KEY")
         return self
 
     @property

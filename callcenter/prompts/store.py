@@ -30,6 +30,7 @@ from callcenter.knowledge.tables import article_versions, articles
 from callcenter.lines.tables import lines
 from callcenter.prompts.model import Audio, JobState, Origin, Prompt, PromptEdit, RenderJob, User
 from callcenter.prompts.tables import prompt_audio, prompt_jobs, prompts, prompts_removed
+from callcenter.queues.tables import queues
 
 
 def _audio(row: RowMapping) -> Audio:
@@ -148,7 +149,8 @@ async def known_copies(connection: AsyncConnection) -> set[str]:
 
 
 async def users_of(connection: AsyncConnection, name: str) -> Sequence[User]:
-    """Who plays it: drafts and active versions of flows, articles, lines; each in order of name."""
+    """Who plays it: drafts and active versions of flows, articles, lines, queues; each in order of
+    name."""
     wanted = (
         select(ivr_references.c.flow, ivr_references.c.version)
         .join(ivr_flows, ivr_flows.c.name == ivr_references.c.flow)
@@ -164,7 +166,12 @@ async def users_of(connection: AsyncConnection, name: str) -> Sequence[User]:
     )
     rows = await connection.execute(wanted)
     flows = [User("flow", row.flow, "active" if row.version else "draft") for row in rows]
-    return [*flows, *await _articles_with(connection, name), *await _lines_with(connection, name)]
+    return [
+        *flows,
+        *await _articles_with(connection, name),
+        *await _lines_with(connection, name),
+        *await _queues_with(connection, name),
+    ]
 
 
 async def _articles_with(connection: AsyncConnection, name: str) -> list[User]:
@@ -201,6 +208,14 @@ async def _lines_with(connection: AsyncConnection, name: str) -> list[User]:
         .order_by(lines.c.number)
     )
     return [User("line", number, "active") for number in rows]
+
+
+async def _queues_with(connection: AsyncConnection, name: str) -> list[User]:
+    """Queues that say it to who waits."""
+    rows = await connection.scalars(
+        select(queues.c.name).where(queues.c.comfort_prompt == name).order_by(queues.c.name)
+    )
+    return [User("queue", queue, "active") for queue in rows]
 
 
 async def removed(connection: AsyncConnection) -> frozenset[str]:

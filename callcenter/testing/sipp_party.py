@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from callcenter.asterisk.install import Installation
 from callcenter.platform.errors import HotlineError
@@ -163,8 +164,10 @@ class SippParty:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
             way.bind((self.address, 0))
             here = f"{self.address}:{way.getsockname()[1]}"
+            # PJSIP knows a transaction by its branch alone, and keeps it for 32 s.
+            branch = f"z9hG4bK{uuid4().hex}"
             bye = (
-                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye\r\n"
+                f"BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch={branch}\r\n"
                 f"From: {header['From']}\r\nTo: {header['To']}\r\nCall-ID: {header['Call-ID']}\r\n"
                 "CSeq: 2 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             )

@@ -12,17 +12,22 @@ import pytest
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
+    OwnLanguage,
     Paths,
     QueueConfig,
     SwitchConfig,
 )
+from callcenter.asterisk.config.queues import EXIT_VARIABLES
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.write import REPOSITORY, static_files
 from callcenter.asterisk.dialplan import (
+    HIGHEST_PRIORITY,
     MESSAGE_LONGEST_SECONDS,
     MESSAGE_SHORTEST_MS,
     MESSAGE_SILENCE_SECONDS,
     MESSAGE_TAKES,
+    PRIORITY_EPOCH,
+    PRIORITY_STEP,
     Context,
     DialplanPrompt,
     Exit,
@@ -37,6 +42,7 @@ from callcenter.asterisk.dialplan import (
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
+from callcenter.queues.model import Cause, ExitTo
 
 pytestmark = pytest.mark.contract
 
@@ -63,7 +69,9 @@ def read() -> Dialplan:
         ami_secret="x" * 32,
         lines=(LineConfig("12345"),),
         agents=(AgentConfig("1001", "A", "0" * 32),),
-        queues=(QueueConfig("general", ("1001",)),),
+        queues=(
+            QueueConfig("general", ("1001",), languages=(OwnLanguage("en", 25),), max_waiting=9),
+        ),
     )
     files = static_files() | render(switch)
     plan = Dialplan()
@@ -184,8 +192,29 @@ def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
 
 def test_every_queue_status_has_an_exit(plan: Dialplan) -> None:
     extens = plan.extens[Context.QUEUE]
-    others = {"status_", "_status_.", "s", "fax"}
-    assert {f"status_{status}" for status in QueueStatus} | others == set(extens)
+    others = {"status_", "_status_.", "s", "fax", "nobody", "to_", "_to_."}
+    exits = {f"to_{to}" for to in ExitTo}
+    assert {f"status_{status}" for status in QueueStatus} | others | exits == set(extens)
+
+
+def test_the_exits_of_queues_are_those_of_the_room_and_sql() -> None:
+    sql = (REPOSITORY / "migrations/versions/0014_queue_rules.sql").read_text(encoding="utf-8")
+    for column, known in (("leads_to", ExitTo), ("cause", Cause)):
+        checked = re.search(rf"ck_queue_exits_{column} CHECK \({column} IN \((.*?)\)\)", sql)
+        assert checked
+        assert set(re.findall(r"\w+", checked[1])) == {str(word) for word in known}
+
+
+def test_queues_that_hand_callers_on_to_each_other_come_to_an_end(plan: Dialplan) -> None:
+    way = [
+        line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "to_queue")
+    ]
+    counted = way.index("GotoIf($[${CC_MOVES} > 3]?to_voicemail,1)")
+    been = way.index('GotoIf($["${CC_BEEN}" =~ ":${CC_TARGET}:"]?to_voicemail,1)')
+    assert counted < been < way.index("Goto(s,enter)")
+    # Nothing but the call's end makes the count or the list shorter.
+    assert len(re.findall(r"Set\(CC_MOVES=", plan.text)) == 1
+    assert re.findall(r"Set\(CC_BEEN=.*", plan.text) == ["Set(CC_BEEN=${CC_BEEN}:${CC_QUEUE}:)"]
 
 
 def test_the_reasons_of_a_message_are_those_of_the_registry_the_room_and_sql(
@@ -278,9 +307,21 @@ def test_catch_alls_hold_no_digit_class_by_accident(plan: Dialplan) -> None:
 
 def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> None:
     assert not re.search(r"\b(System|TrySystem|SHELL|FILE|ENV|CURL|Exec|EVAL)\(", plan.text)
-    for _, _, line in plan.code:
+    for context, _, line in plan.code:
         if re.search(r"\?Set\(CALLERID\((num|name)\)=\)\)$", line):
             continue  # forgets it
+        if context == Context.CALLBACK or context == Context.CALLBACK_DIAL:
+            # The other way round: digits of ours are shown to the agent, and to the citizen.
+            assert (
+                line
+                in (
+                    "Set(CALLERID(num)=${CC_NUMBER})",
+                    "Set(CALLERID(num)=${CC_LINE})",
+                    "Set(CALLERID(name)=)",
+                )
+                or "CALLERID" not in line
+            ), line
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
@@ -293,11 +334,15 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
     # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
+    # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rU(sub-callback-answered))"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.CALLBACK_DIAL, back),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
+    assert "Set(CC_CALLBACK_TO=${FILTER(0123456789+,${CC_CALLBACK_TO})})" in plan.text
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:
@@ -322,6 +367,7 @@ def test_every_dialplan_file_is_included_once() -> None:
         "extensions_globals.conf",
         "extensions_lines.conf",
         "extensions_phones.conf",
+        "extensions_queues.conf",
     }
 
 
@@ -384,8 +430,33 @@ def test_what_a_notice_is_about_is_remembered_by_the_channel(plan: Dialplan) -> 
 
 
 def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) -> None:
-    way = [line for context, _, line in plan.code if context == Context.QUEUE]
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
-    given = next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=${CC_PRIORITY})" in line)
-    queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
-    assert filtered < given < queue
+    bounded = way.index(f"ExecIf($[0${{CC_PRIORITY}} > {HIGHEST_PRIORITY}]?Set(CC_PRIORITY=20))")
+    given = way.index(
+        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP}"
+        f" - (${{CC_JOINED:0:10}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
+    )
+    assert filtered < bounded < given
+    for context in (Context.QUEUE, Context.CALLBACK):
+        way = [line for name, _, line in plan.code if name == context]
+        queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
+        assert way.index("Gosub(sub-queue-prio,s,1)") < queue
+
+
+def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
+    joined = way.index('ExecIf($["${CC_JOINED}" = ""]?Set(CC_JOINED=${STRFTIME(,UTC,%s%3q)}))')
+    assert joined < next(i for i, line in enumerate(way) if "Set(QUEUE_PRIO=" in line)
+    way = [line for context, exten, line in plan.code if (context, exten) == ("cc-queue", "s")]
+    [queue] = [line for line in way if line.startswith("Queue(")]
+    assert queue.split(",")[4].rstrip(")") == "${CC_WAIT_FOR}"
+    assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
+    every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
+    every |= {name for pair in EXIT_VARIABLES.values() for name in pair}
+    for exten in plan.extens[Context.QUEUE_PLAN]:
+        lines = [
+            line for context, at, line in plan.code if (context, at) == (Context.QUEUE_PLAN, exten)
+        ]
+        # A caller who comes from another queue brings nothing of it along.
+        assert every <= {name for name in Variable for line in lines if f"Set({name}=" in line}

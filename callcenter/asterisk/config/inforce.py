@@ -6,10 +6,11 @@ every reload these lists are read, and only an empty answer of `not_in_force` co
 | AMI action | headers read |
 |---|---|
 | ShowDialPlan, Context: from-trunk | Extension Priority Application AppData |
-| ShowDialPlan, Context: from-agents | the same |
+| ShowDialPlan, Context: from-agents, cc-queue-plan | the same |
 | PJSIPShowEndpoints | ObjectName Aor Auths |
 | PJSIPShowAuths | ObjectName Username Realm Md5Cred (22: PasswordDigest too) |
-| QueueStatus | QueueParams: Queue Strategy Max Weight; QueueMember: Queue Location Membership |
+| QueueStatus | QueueParams: Queue Strategy Max Weight ServiceLevel |
+| | QueueMember: Queue Location Membership |
 
 Each list is given as the events between the response and `…Complete`, header to value.
 """
@@ -20,10 +21,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from callcenter.asterisk.config.model import SwitchConfig
+from callcenter.asterisk.config.model import QueueConfig, SwitchConfig
+from callcenter.asterisk.config.queues import edition
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.sip import REALM, endpoint_names
-from callcenter.asterisk.dialplan import Context, asterisk_queue
+from callcenter.asterisk.dialplan import Context, asterisk_queue, language_of_queue
+
+#: What an extension of a generated context is called in a difference.
+_WORDS = {
+    Context.FROM_TRUNK: "line",
+    Context.FROM_AGENTS: "agents' number",
+    Context.QUEUE_PLAN: "plan of",
+}
 
 Event = Mapping[str, str]
 Step = tuple[str, str]  # application, its arguments
@@ -46,6 +55,7 @@ class Snapshot:
 
     from_trunk: tuple[Event, ...] = ()
     from_agents: tuple[Event, ...] = ()
+    queue_plan: tuple[Event, ...] = ()
     endpoints: tuple[Event, ...] = ()
     auths: tuple[Event, ...] = ()
     queue_status: tuple[Event, ...] = ()
@@ -56,6 +66,7 @@ def not_in_force(wanted: SwitchConfig, snapshot: Snapshot) -> list[Difference]:
     return [
         *dialplan_differences(wanted, Context.FROM_TRUNK, snapshot.from_trunk),
         *dialplan_differences(wanted, Context.FROM_AGENTS, snapshot.from_agents),
+        *dialplan_differences(wanted, Context.QUEUE_PLAN, snapshot.queue_plan),
         *endpoint_differences(wanted, snapshot.endpoints, snapshot.auths),
         *queue_differences(wanted, snapshot.queue_status),
     ]
@@ -65,7 +76,7 @@ def dialplan_differences(
     wanted: SwitchConfig, context: Context, events: Iterable[Event]
 ) -> list[Difference]:
     """Numbers of a generated context: missing, different, or there though nobody wants them."""
-    word = "line" if context is Context.FROM_TRUNK else "agents' number"
+    word = _WORDS[context]
     should = _wanted_steps(wanted)[context]
     found: dict[str, dict[int, Step]] = {}
     for event in events:
@@ -118,10 +129,10 @@ def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Dif
             params[event["Queue"]] = event
         elif event.get("Event") == "QueueMember" and event.get("Membership") == "static":
             members.setdefault(event["Queue"], set()).add(event["Location"])
-    should = {asterisk_queue(queue.name): queue for queue in wanted.queues}
+    should = {name: queue for queue in wanted.queues for name in _names(queue)}
     differences = [
-        Difference(f"queue {should[n].name}", "is missing")
-        for n in sorted(should.keys() - params.keys())
+        Difference(_subject(name, should[name]), "is missing")
+        for name in sorted(should.keys() - params.keys())
     ]
     differences += [
         Difference(f"queue {n}", "should not be there")
@@ -130,22 +141,38 @@ def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Dif
     for name, queue in should.items():
         if name not in params:
             continue
-        subject, event = f"queue {queue.name}", params[name]
+        subject, event = _subject(name, queue), params[name]
         facts = {
             "Strategy": queue.strategy,
             "Max": str(queue.max_waiting),
             "Weight": str(queue.weight),
         }
-        differences += [
+        wrong = [
             Difference(subject, f"{header} is {event.get(header)!r}, wanted {value!r}")
             for header, value in facts.items()
             if event.get(header) != value
         ]
+        if not wrong and event.get("ServiceLevel") != str(edition(wanted, queue)):
+            wrong.append(Difference(subject, "works by an older or other text of its section"))
+        differences += wrong
         differences += [
             Difference(subject, f"has member {m} from a file")
             for m in sorted(members.get(name, set()))
         ]
     return differences
+
+
+def _names(queue: QueueConfig) -> list[str]:
+    """The queues of app_queue that one of ours is."""
+    return [
+        asterisk_queue(queue.name),
+        *(asterisk_queue(queue.name, own.language) for own in queue.languages),
+    ]
+
+
+def _subject(asterisk_name: str, queue: QueueConfig) -> str:
+    language = language_of_queue(asterisk_name)
+    return f"queue {queue.name}{f' in {language}' if language else ''}"
 
 
 def _compare(
@@ -172,6 +199,7 @@ def _wanted_steps(config: SwitchConfig) -> dict[Context, dict[str, list[Step]]]:
     for context, name in (
         (Context.FROM_TRUNK, "extensions_lines.conf"),
         (Context.FROM_AGENTS, "extensions_phones.conf"),
+        (Context.QUEUE_PLAN, "extensions_queues.conf"),
     ):
         steps: dict[str, list[Step]] = {}
         exten = ""

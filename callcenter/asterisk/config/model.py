@@ -6,9 +6,13 @@ reach a conf file before any of it is written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from callcenter.agents.phone import PhoneKind
+from callcenter.queues.model import Cause, Exit
 
 Transport = Literal["udp", "tcp", "tls"]
 #: `auto`: RFC 4733 where it is offered, else tones in the audio. INFO is understood in every mode.
@@ -18,7 +22,14 @@ RecordFrom = Literal["conversation", "answer", "none"]
 #: `rrmemory` goes on to the next agent after one who does not answer; `leastrecent` would ring the
 #: same one again, whose last conversation is still the oldest.
 Strategy = Literal[
-    "ringall", "leastrecent", "fewestcalls", "random", "rrmemory", "rrordered", "linear"
+    "ringall",
+    "leastrecent",
+    "fewestcalls",
+    "random",
+    "rrmemory",
+    "rrordered",
+    "linear",
+    "wrandom",
 ]
 
 CODECS = ("alaw", "ulaw", "g722", "opus")
@@ -46,6 +57,15 @@ class TlsConfig:
     port: int = 5061
     ca_file: Path | None = None  #: what the other side's certificate must be signed by
     host: str | None = None  #: where it listens; None: where UDP and TCP do
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsConfig:
+    """Where browser phones connect: Asterisk's own HTTP server with TLS."""
+
+    bind: Address
+    certificate: Path
+    private_key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +104,20 @@ class AgentConfig:
     agent_id: str
     name: str
     digest: str = field(repr=False)
+    kind: PhoneKind = PhoneKind.SIP
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLanguage:
+    """A further language of a queue: its callers wait for those who speak it, `seconds` at most."""
+
+    language: str
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
-    """One queue of app_queue."""
+    """One queue of ours: a queue of app_queue, and one more for each of `languages`."""
 
     name: str
     members: tuple[str, ...] = ()  #: ids of the agents who belong to it, logged in or not
@@ -98,6 +127,17 @@ class QueueConfig:
     wrapup_seconds: int = 0
     weight: int = 0
     max_waiting: int = 0  #: 0: no limit
+    music: str = "default"
+    comfort_prompt: str | None = None  #: a prompt's name, said every `comfort_seconds`
+    comfort_seconds: int = 60
+    announce_position: bool = False
+    announce_seconds: int = 60
+    languages: tuple[OwnLanguage, ...] = ()
+    exits: Mapping[Cause, Exit] = field(default_factory=dict)
+
+    def exit(self, cause: Cause) -> Exit:
+        """Where callers go for this cause."""
+        return self.exits.get(cause, Exit())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +219,7 @@ class SwitchConfig:
     agi_port: int = 4573
     http_port: int | None = None
     http_host: str = "127.0.0.1"
+    https: HttpsConfig | None = None
     rtp_range: tuple[int, int] = (10000, 10999)
     tls: TlsConfig | None = None
     #: Our address as the provider sees it, behind NAT; with the networks that are not behind it.

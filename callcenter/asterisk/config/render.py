@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from callcenter.asterisk.config import sip
+from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
@@ -24,7 +24,7 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "pjsip_transports.conf": sip.transports(config),
         "pjsip_trunk.conf": sip.trunk(config),
         "pjsip_agents.conf": sip.agents(config),
-        "queues_members.conf": _queues(config),
+        "queues_members.conf": queues.sections(config),
         "manager_listen.conf": _manager_listen(config),
         "manager_user.conf": _manager_user(config),
         "http_listen.conf": _http(config),
@@ -33,6 +33,8 @@ def render(config: SwitchConfig) -> dict[str, str]:
         "extensions_globals.conf": _globals(config),
         "extensions_lines.conf": _lines(config),
         "extensions_phones.conf": _phones(config),
+        "extensions_queues.conf": queues.plan(config),
+        "say.conf": queues.say(config),
     }
 
 
@@ -82,23 +84,6 @@ def _asterisk(config: SwitchConfig) -> str:
     )
 
 
-def _queues(config: SwitchConfig) -> str:
-    # No `member =`: the node brings members in over AMI (callcenter.asterisk.members). No
-    # `wrapuptime` either: a wrap-up is a pause that ends with the case (sub-agent-answers).
-    sections = (
-        section(
-            asterisk_queue(queue.name),
-            ("strategy", queue.strategy),
-            ("timeout", str(queue.ring_seconds)),
-            ("weight", str(queue.weight)),
-            ("maxlen", str(queue.max_waiting)),
-            template="hotline",
-        )
-        for queue in config.queues
-    )
-    return "\n".join([GENERATED, *sections])
-
-
 def _manager_listen(config: SwitchConfig) -> str:
     # Not a setting: AMI speaks in the clear, so it stays on this machine.
     return GENERATED + f"bindaddr = 127.0.0.1\nport = {config.ami_port}\n"
@@ -119,11 +104,20 @@ def _manager_user(config: SwitchConfig) -> str:
 
 
 def _http(config: SwitchConfig) -> str:
+    text = GENERATED
     if config.http_port is None:
-        return GENERATED + "enabled = no\n"
-    return (
-        GENERATED + f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
-    )
+        text += "enabled = no\n"
+    else:
+        text += f"enabled = yes\nbindaddr = {config.http_host}\nbindport = {config.http_port}\n"
+    if config.https is not None:
+        text += (
+            f"tlsenable = yes\ntlsbindaddr = {config.https.bind}\n"
+            f"tlscertfile = {config.https.certificate}\n"
+            f"tlsprivatekey = {config.https.private_key}\n"
+            # What is left is TLS 1.2 and 1.3.
+            "tlsdisablev1 = yes\ntlsdisablev11 = yes\n"
+        )
+    return text
 
 
 def _rtp(config: SwitchConfig) -> str:
@@ -151,10 +145,6 @@ def _globals(config: SwitchConfig) -> str:
         Global.TRUNK_DIAL: "trunk" if config.trunk.host is not None else "none",
     }
     settings = [(str(name), value) for name, value in values.items()]
-    settings += [
-        (f"{Global.WAIT_PREFIX}{queue.name}", str(queue.max_wait_seconds))
-        for queue in config.queues
-    ]
     settings += [
         (f"{Global.WRAPUP_PREFIX}{queue.name}", str(queue.wrapup_seconds))
         for queue in config.queues
@@ -207,12 +197,12 @@ def _phones(config: SwitchConfig) -> str:
         f"  ; {clean_name(agent.name)}\n"
         for agent in config.agents
     )
-    queues = (
+    names = (
         f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
-    return GENERATED + head + "".join(agents) + "".join(queues) + _codes(config)
+    return GENERATED + head + "".join(agents) + "".join(names) + _codes(config)
 
 
 def _codes(config: SwitchConfig) -> str:

@@ -11,12 +11,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from callcenter.asterisk.config.model import CODECS, TONE_CODECS, SwitchConfig
+from callcenter.asterisk.config.model import CODECS, TONE_CODECS, QueueConfig, SwitchConfig
 from callcenter.platform.errors import Misconfigured
+from callcenter.queues.model import MUSIC, STRATEGIES
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
 _AGENT_ID = re.compile(r"[0-9]{3,8}")
-_QUEUE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_QUEUE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_PROMPT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+#: do_say() of app_playback holds a file's name in 128 bytes; the longest piece is w_in_line.
+_LONGEST_SPOKEN = 100
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _LANGUAGE = re.compile(r"[a-z]{2}(?:_[A-Z]{2})?")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -60,6 +64,7 @@ def check(config: SwitchConfig) -> None:
         raise BadConfiguration("ami_secret", "must have at least 20 characters")
     _check_paths(config)
     _check_ports(config)
+    _check_https(config)
     _check_trunk(config)
     for network in (*config.agent_networks, *config.local_networks):
         _network("agent_networks", network)
@@ -85,6 +90,15 @@ def _check_paths(config: SwitchConfig) -> None:
                 _match(f"tls.{name}", str(value), _PATH, "an absolute path without syntax")
 
 
+def _check_https(config: SwitchConfig) -> None:
+    if config.https is None:
+        return
+    _host("https.bind", config.https.bind.host)
+    for name in ("certificate", "private_key"):
+        value = str(getattr(config.https, name))
+        _match(f"https.{name}", value, _PATH, "an absolute path without syntax")
+
+
 def _check_ports(config: SwitchConfig) -> None:
     _host("sip_bind", config.sip_bind.host)
     _host("http_host", config.http_host)
@@ -96,6 +110,8 @@ def _check_ports(config: SwitchConfig) -> None:
         ports["http_port"] = config.http_port
     if config.tls is not None:
         ports["tls.port"] = config.tls.port
+    if config.https is not None:
+        ports["https.bind"] = config.https.bind.port
     for name, port in ports.items():
         _between(name, port, 1, 65535)
     if len(set(ports.values())) < len(ports):
@@ -159,14 +175,15 @@ def _check_rows(config: SwitchConfig) -> None:
     agents = {agent.agent_id for agent in config.agents}
     queues = {queue.name for queue in config.queues}
     for queue in config.queues:
-        _match("queues.name", queue.name, _QUEUE, "a-z first, then a-z, 0-9, `_`; at most 32")
+        _match("queues.name", queue.name, _QUEUE, "a-z first, then a-z, 0-9, `_`; at most 40")
         _between("queues.ring_seconds", queue.ring_seconds, 3, 120)
         _between("queues.max_wait_seconds", queue.max_wait_seconds, 5, 7200)
         _between("queues.wrapup_seconds", queue.wrapup_seconds, 0, 3600)
         _between("queues.weight", queue.weight, 0, 100)
         _between("queues.max_waiting", queue.max_waiting, 0, 100_000)
-        if queue.strategy not in _STRATEGIES:
-            raise BadConfiguration("queues.strategy", f"one of {', '.join(sorted(_STRATEGIES))}")
+        if queue.strategy not in STRATEGIES:
+            raise BadConfiguration("queues.strategy", f"one of {', '.join(STRATEGIES)}")
+        _check_waiting(config, queue, queues)
         unknown = set(queue.members) - agents
         if unknown:
             raise BadConfiguration("queues.members", f"no such agent: {', '.join(sorted(unknown))}")
@@ -180,9 +197,24 @@ def _check_rows(config: SwitchConfig) -> None:
     _unique("queues.name", (queue.name for queue in config.queues))
 
 
-_STRATEGIES = frozenset(
-    {"ringall", "leastrecent", "fewestcalls", "random", "rrmemory", "rrordered", "linear"}
-)
+def _check_waiting(config: SwitchConfig, queue: QueueConfig, queues: set[str]) -> None:
+    if queue.music not in MUSIC:
+        raise BadConfiguration("queues.music", f"one of {', '.join(MUSIC)}")
+    if queue.comfort_prompt is not None:
+        _match("queues.comfort_prompt", queue.comfort_prompt, _PROMPT, "the name of a prompt")
+    _between("queues.comfort_seconds", queue.comfort_seconds, 1, 3600)
+    _between("queues.announce_seconds", queue.announce_seconds, 1, 3600)
+    if queue.announce_position and len(str(config.paths.prompts_dir).encode()) > _LONGEST_SPOKEN:
+        rule = f"needs a prompts' folder of at most {_LONGEST_SPOKEN} bytes"
+        raise BadConfiguration("queues.announce_position", rule)
+    for own in queue.languages:
+        _match("queues.languages", own.language, _LANGUAGE, "a language such as zh or en")
+        _between("queues.languages.seconds", own.seconds, 1, 7200)
+    for exit in queue.exits.values():
+        if exit.queue is not None and exit.queue not in queues:
+            raise BadConfiguration("queues.exits", f"no such queue: {exit.queue!r}")
+        if exit.number is not None:
+            _match("queues.exits", exit.number, _NUMBER, "2 to 15 digits, `+` before them at most")
 
 
 def _match(field: str, value: str, pattern: re.Pattern[str], rule: str) -> None:

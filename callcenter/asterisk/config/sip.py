@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from callcenter.agents.phone import CODECS, PhoneKind
 from callcenter.asterisk.config.model import (
     TONE_CODECS,
     Address,
@@ -17,6 +18,10 @@ from callcenter.asterisk.dialplan import Context
 
 #: Part of the digests in the database: changing it makes every stored one worthless.
 REALM = "callcenter"
+
+#: The generated templates of agents' endpoints.
+_HERE = "!,agent-here"
+_TEMPLATES = {PhoneKind.SIP: "agent-phone", PhoneKind.WEBRTC: "agent-browser"}
 
 
 def transports(config: SwitchConfig) -> str:
@@ -54,6 +59,10 @@ def transports(config: SwitchConfig) -> str:
     if config.http_port is not None:
         parts.append(
             section("transport-ws", ("type", "transport"), ("protocol", "ws"), *_any(config))
+        )
+    if config.https is not None:
+        parts.append(
+            section("transport-wss", ("type", "transport"), ("protocol", "wss"), *_any(config))
         )
     return "\n".join(parts)
 
@@ -156,14 +165,30 @@ def agents(config: SwitchConfig) -> str:
     limits = [("deny", "0.0.0.0/0"), ("deny", "::/0")]
     limits += [("permit", _network(network)) for network in config.agent_networks]
     shared = [
-        ("disallow", "all"),
-        ("allow", "opus,g722,alaw,ulaw"),
         # No transport: an answer goes the way the request came, over UDP, TCP or TLS.
         *limits,
-        *((f"contact_{key}", value) for key, value in limits),
         *_media_address(config),
     ]
-    lines = [GENERATED, section("agent-here", *shared, template="!,agent")]
+    lines = [
+        GENERATED,
+        section("agent-here", *shared, template="!,agent"),
+        section(
+            _TEMPLATES[PhoneKind.SIP],
+            *_codecs(PhoneKind.SIP),
+            *_sdes(config),
+            # Not for browsers: their contact is a name under .invalid, which would be looked up.
+            *((f"contact_{key}", value) for key, value in limits),
+            template=_HERE,
+        ),
+        section(
+            _TEMPLATES[PhoneKind.WEBRTC],
+            *_codecs(PhoneKind.WEBRTC),
+            # ICE, DTLS-SRTP by fingerprint, AVPF, RTP and RTCP on one port.
+            ("webrtc", "yes"),
+            ("dtls_auto_generate_cert", "yes"),
+            template=_HERE,
+        ),
+    ]
     lines += [_agent(agent, config) for agent in config.agents]
     return "\n".join(lines)
 
@@ -177,7 +202,7 @@ def _agent(agent: AgentConfig, config: SwitchConfig) -> str:
             ("auth", agent.agent_id),
             ("aors", agent.agent_id),
             ("callerid", caller),
-            template="agent-here",
+            template=_TEMPLATES[agent.kind],
         )
         + section(
             agent.agent_id,
@@ -190,6 +215,20 @@ def _agent(agent: AgentConfig, config: SwitchConfig) -> str:
         )
         + section(agent.agent_id, template="agent-aor")
     )
+
+
+def _codecs(kind: PhoneKind) -> list[tuple[str, str]]:
+    return [("disallow", "all"), ("allow", ",".join(CODECS[kind]))]
+
+
+def _sdes(config: SwitchConfig) -> list[tuple[str, str]]:
+    """Encrypted speech where the phone offers it; a plain phone speaks in the clear as before.
+
+    Without TLS the key would be read together with the speech it is for: then none is offered.
+    """
+    if config.tls is None:
+        return []
+    return [("media_encryption", "sdes"), ("media_encryption_optimistic", "yes")]
 
 
 def endpoint_names(config: SwitchConfig) -> tuple[str, ...]:

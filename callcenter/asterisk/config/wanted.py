@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.phone import PhoneKind
 from callcenter.agents.sessions.reasons import pause_codes
 from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    HttpsConfig,
     LineConfig,
     LineMode,
+    OwnLanguage,
     Paths,
     QueueConfig,
     Strategy,
@@ -26,18 +30,25 @@ from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.install import Installation
 from callcenter.lines.tables import lines
 from callcenter.platform.settings import Settings, parse_bind, parse_host
-from callcenter.queues.tables import queue_members, queues
+from callcenter.queues.model import Queue
+from callcenter.queues.skills import asked_of, own_languages, own_seconds
+from callcenter.queues.store import list_queues
+from callcenter.queues.tables import queue_members
 
 #: File name of the AMI password below `<HOME>/secrets`.
 AMI_SECRET = "ami"  # noqa: S105 - the name of the file, not what is in it
 
+#: Of characters that a display name in a conf file may not hold (`rules.clean_name`).
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The configuration, and which version of each line it holds."""
+    """The configuration, and which version of each line and queue it holds."""
 
     config: SwitchConfig
     line_versions: dict[str, int]
+    queue_versions: dict[str, int]
 
 
 def paths_of(settings: Settings, installation: Installation) -> Paths:
@@ -58,7 +69,7 @@ async def read_wanted(
     agent_rows = (
         await connection.execute(select(agents).where(agents.c.active).order_by(agents.c.agent_id))
     ).all()
-    queue_rows = (await connection.execute(select(queues).order_by(queues.c.name))).all()
+    known_queues = await list_queues(connection)
     member_rows = (
         await connection.execute(
             select(queue_members.c.queue, queue_members.c.agent_id)
@@ -70,8 +81,7 @@ async def read_wanted(
     members: dict[str, list[str]] = {}
     for row in member_rows:
         members.setdefault(row.queue, []).append(row.agent_id)
-    default_queue = next((row.name for row in queue_rows if row.is_default), "general")
-    wait_seconds = int(settings.queue_wait.total_seconds())
+    default_queue = next((one.name for one in known_queues if one.is_default), "general")
     low, _, high = settings.rtp_ports.partition("-")
     config = SwitchConfig(
         node=settings.node,
@@ -90,17 +100,9 @@ async def read_wanted(
             LineConfig(row.number, cast(LineMode, row.mode), row.language, row.queue)
             for row in line_rows
         ),
-        agents=tuple(AgentConfig(row.agent_id, row.name, row.sip_digest) for row in agent_rows),
+        agents=tuple(_agent(row) for row in agent_rows),
         queues=tuple(
-            QueueConfig(
-                name=row.name,
-                members=tuple(members.get(row.name, ())),
-                strategy=cast(Strategy, row.strategy),
-                ring_seconds=row.ring_seconds,
-                max_wait_seconds=wait_seconds,
-                wrapup_seconds=row.wrapup_seconds,
-            )
-            for row in queue_rows
+            _queue(one, tuple(members.get(one.name, ())), settings) for one in known_queues
         ),
         pause_codes=tuple(await pause_codes(connection)),
         default_queue=default_queue,
@@ -108,14 +110,55 @@ async def read_wanted(
         record_from=settings.record_from,
         max_call_seconds=int(settings.max_call.total_seconds()),
     )
-    return Wanted(config, {row.number: row.version for row in line_rows})
+    return Wanted(
+        config,
+        {row.number: row.version for row in line_rows},
+        {one.name: one.version for one in known_queues},
+    )
+
+
+def _queue(queue: Queue, members: tuple[str, ...], settings: Settings) -> QueueConfig:
+    wait = queue.max_wait_seconds or int(settings.queue_wait.total_seconds())
+    language = settings.default_language
+    return QueueConfig(
+        name=queue.name,
+        members=members,
+        strategy=cast(Strategy, queue.strategy),
+        ring_seconds=queue.ring_seconds,
+        max_wait_seconds=wait,
+        wrapup_seconds=queue.wrapup_seconds,
+        weight=queue.weight,
+        max_waiting=queue.max_waiting,
+        music=queue.music,
+        comfort_prompt=queue.comfort_prompt,
+        comfort_seconds=queue.comfort_seconds,
+        announce_position=queue.announce_position,
+        announce_seconds=queue.announce_seconds,
+        languages=tuple(
+            OwnLanguage(own, own_seconds(asked_of(queue.requirements, own, language), wait))
+            for own in own_languages(queue.requirements, language)
+        ),
+        exits=queue.exits,
+    )
+
+
+def _agent(row: Row[Any]) -> AgentConfig:
+    # One name that cannot be written must not keep everybody's configuration from being written.
+    name = "".join(c for c in row.name if unicodedata.category(c) not in _INVISIBLE)
+    return AgentConfig(row.agent_id, name[:80], row.sip_digest, PhoneKind(row.phone_kind))
 
 
 def _http(settings: Settings) -> dict[str, Any]:
-    if not settings.asterisk_http_bind:
-        return {}
-    host, port = parse_bind(settings.asterisk_http_bind)
-    return {"http_host": host, "http_port": port}
+    found: dict[str, Any] = {}
+    if settings.asterisk_http_bind:
+        host, port = parse_bind(settings.asterisk_http_bind)
+        found |= {"http_host": host, "http_port": port}
+    if settings.asterisk_https_bind:
+        assert settings.tls_certificate is not None
+        assert settings.tls_key is not None
+        address = Address(*parse_bind(settings.asterisk_https_bind))
+        found["https"] = HttpsConfig(address, settings.tls_certificate, settings.tls_key)
+    return found
 
 
 def _tls(settings: Settings) -> TlsConfig | None:

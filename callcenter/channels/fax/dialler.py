@@ -15,10 +15,10 @@ from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
+from callcenter.calls.numbers import NumberRule
 from callcenter.channels.fax import store
 from callcenter.channels.fax.follow import TOPIC, FaxFollower
 from callcenter.channels.fax.model import UNKNOWN, Policy, TryState
-from callcenter.channels.fax.numbers import NumberRule
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import InvalidField

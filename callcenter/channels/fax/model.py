@@ -1,6 +1,6 @@
 """A fax: to a caller in the same call, to a number, or one that came in; and when to try again.
 
-Pure: standard library and other models only. Which numbers may be dialled: `numbers`.
+Pure: standard library and other models only. Which numbers may be dialled: `calls.numbers`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
+
+from callcenter.calls.hours import Hours
 
 _ATTEMPT: Final = UUID("6a2c8e5e-61a5-5f0e-9c07-12345facade0")
 
@@ -71,34 +72,6 @@ class Source(StrEnum):
 
     ARTICLE = "article"
     PDF = "pdf"
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """When machines may be called; `until` before `begin` goes over midnight, equal: always."""
-
-    begin: time
-    until: time
-    zone: ZoneInfo
-
-    def next_allowed(self, moment: datetime) -> datetime:
-        """`moment` if it is allowed, else the next beginning (aware, in the zone of `moment`)."""
-        if self.begin == self.until:
-            return moment
-        local = moment.astimezone(self.zone)
-        clock = local.time()
-        if self.begin < self.until:
-            allowed = self.begin <= clock < self.until
-        else:
-            allowed = clock >= self.begin or clock < self.until
-        if allowed:
-            return moment
-        start = local.replace(
-            hour=self.begin.hour, minute=self.begin.minute, second=0, microsecond=0, fold=0
-        )
-        if clock >= self.begin:
-            start += timedelta(days=1)
-        return start.astimezone(moment.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.calls.numbers import NumberRule
 from callcenter.calls.service import CallSeed, remember_call
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax import store
@@ -24,7 +25,6 @@ from callcenter.channels.fax.model import (
     Policy,
     Way,
 )
-from callcenter.channels.fax.numbers import NumberRule
 from callcenter.channels.fax.store import Row
 from callcenter.channels.fax.tiff import hash_of
 from callcenter.platform.clock import Clock

@@ -1,4 +1,4 @@
-"""`/callbacks`: who wants to be called back, longest waiting first. Agents work it off."""
+"""`/callbacks`: who is to be called back, longest waiting first. Agents work it off."""
 
 from __future__ import annotations
 
@@ -21,19 +21,54 @@ from callcenter.platform.web import (
     decode_cursor,
     encode_cursor,
 )
-from callcenter.queues.callbacks.model import MOST_NOTE, Callback, CallbackState, Outcome
-from callcenter.queues.callbacks.service import CallbackService
+from callcenter.queues.callbacks.model import (
+    MOST_NOTE,
+    CallbackState,
+    Kind,
+    Outcome,
+    TryOutcome,
+    TryState,
+)
+from callcenter.queues.callbacks.service import CallbackFilter, CallbackService
+from callcenter.queues.callbacks.service import CallbackView as Found
+
+Note = Annotated[str, Field(max_length=MOST_NOTE)]
+QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class TryView(Schema):
+    """One attempt to reach the citizen; `by`: who wrote it down, absent for our own dialling."""
+
+    number: int
+    state: TryState
+    call_id: UUID | None
+    placed_at: datetime
+    dialled_at: datetime | None
+    ended_at: datetime | None
+    outcome: TryOutcome | None
+    by: str | None
+    note: str
 
 
 class CallbackView(Schema):
-    """A wish to be called back."""
+    """A citizen to be called back. `position` is told by a single callback only."""
 
     callback_id: UUID
-    call_id: UUID
+    kind: Kind
+    call_id: UUID | None
+    further_calls: list[UUID]
+    case_number: str | None
     queue: str
+    line: str | None
     number: str
     language: str
     wanted_at: datetime
+    place_at: datetime
+    position: int | None
+    due_at: datetime | None
+    overdue: bool
+    next_try_at: datetime | None
+    tries: list[TryView]
     state: CallbackState
     outcome: Outcome | None
     note: str
@@ -41,11 +76,34 @@ class CallbackView(Schema):
     done_by: str | None
 
 
+class NewCallback(Schema):
+    """A call that an agent promises a citizen."""
+
+    queue: QueueName
+    number: Annotated[str, Field(pattern=r"^[+]?[0-9]{5,16}$")]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "zh"
+    case_number: Annotated[str, Field(pattern=r"^[0-9]{10}$")] | None = None
+    note: Note = ""
+
+
+class Attempt(Schema):
+    """An attempt made by hand: reached, busy, no_answer or failed."""
+
+    outcome: TryOutcome
+    note: Note = ""
+
+
 class Finished(Schema):
     """What came of it."""
 
     outcome: Outcome
-    note: Annotated[str, Field(max_length=MOST_NOTE)] = ""
+    note: Note = ""
+
+
+class Withdrawn(Schema):
+    """Why the citizen wants it no more."""
+
+    note: Note = ""
 
 
 def router(service: CallbackService, guard: Guard) -> APIRouter:
@@ -55,19 +113,37 @@ def router(service: CallbackService, guard: Guard) -> APIRouter:
     @routes.get("")
     async def list_callbacks(
         state: CallbackState | None = None,
+        kind: Kind | None = None,
         queue: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = None,
+        overdue: bool = False,
         limit: Limit = 100,
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
     ) -> Page[CallbackView]:
-        rows = await service.list(state=state, queue=queue, after=_after(cursor), limit=limit + 1)
-        last = rows[limit - 1] if len(rows) > limit else None
+        wanted = CallbackFilter(state=state, kind=kind, queue=queue, overdue=overdue)
+        rows = await service.list(wanted, after=_after(cursor), limit=limit + 1)
+        last = rows[limit - 1].callback if len(rows) > limit else None
         return Page(
-            items=[CallbackView.model_validate(row) for row in rows[:limit]],
+            items=[_view(row) for row in rows[:limit]],
             next_cursor=encode_cursor(last.wanted_at.isoformat(), str(last.callback_id))
             if last
             else None,
         )
+
+    @routes.post("", status_code=201)
+    async def create_callback(
+        body: NewCallback, who: Principal = Depends(guard.agent)
+    ) -> CallbackView:
+        """One that waits for that number already is returned instead."""
+        made = await service.create(
+            queue=body.queue,
+            number=body.number,
+            language=body.language,
+            case_number=body.case_number,
+            note=body.note,
+            by=who.name,
+        )
+        return _view(made)
 
     @routes.get("/{callback_id}")
     async def read_callback(
@@ -75,17 +151,43 @@ def router(service: CallbackService, guard: Guard) -> APIRouter:
     ) -> CallbackView:
         return _view(await service.get(callback_id))
 
+    @routes.post("/{callback_id}/attempts", status_code=201)
+    async def document_attempt(
+        callback_id: UUID, body: Attempt, who: Principal = Depends(guard.agent)
+    ) -> CallbackView:
+        """Write down an attempt made by hand; one that reached the citizen closes the callback."""
+        return _view(await service.document(callback_id, body.outcome, body.note, by=who.name))
+
     @routes.post("/{callback_id}/done")
     async def finish_callback(
         callback_id: UUID, body: Finished, who: Principal = Depends(guard.agent)
     ) -> CallbackView:
+        """`not_reached` takes as many attempts in vain as CALLBACK_TRIES says: else 409."""
         return _view(await service.finish(callback_id, body.outcome, body.note, by=who.name))
+
+    @routes.post("/{callback_id}/withdraw")
+    async def withdraw_callback(
+        callback_id: UUID, body: Withdrawn, who: Principal = Depends(guard.agent)
+    ) -> CallbackView:
+        """The citizen wants it no more. A missed call cannot be withdrawn: 409."""
+        return _view(await service.finish(callback_id, Outcome.WITHDRAWN, body.note, by=who.name))
 
     return routes
 
 
-def _view(callback: Callback) -> CallbackView:
-    return CallbackView.model_validate(callback)
+def _view(found: Found) -> CallbackView:
+    callback = found.callback
+    return CallbackView(
+        further_calls=list(found.joined),
+        overdue=found.overdue,
+        position=found.position,
+        tries=[TryView.model_validate(one) for one in found.tries],
+        **{
+            name: getattr(callback, name)
+            for name in CallbackView.model_fields
+            if hasattr(callback, name)
+        },
+    )
 
 
 def _after(cursor: str | None) -> tuple[datetime, UUID] | None:

@@ -12,7 +12,8 @@ from httpx import Response
 from sqlalchemy import select
 
 from callcenter.agents.api import router as agents_router
-from callcenter.agents.model import PhoneServer, sip_digest
+from callcenter.agents.model import sip_digest
+from callcenter.agents.phone import PhoneServer
 from callcenter.agents.seed import seed_agents
 from callcenter.agents.service import AgentService
 from callcenter.agents.tables import agents
@@ -157,7 +158,12 @@ async def test_a_phone_is_told_where_to_register(room: Room) -> None:
         "port": 5060,
         "transport": "udp",
         "transports": ["udp", "tcp"],
+        "ports": {"udp": 5060, "tcp": 5060},
+        "kind": "sip",
+        "websocket_url": None,
         "realm": "callcenter",
+        "codecs": ["opus", "g722", "alaw", "ulaw"],
+        "srtp": "none",
     }
     assert (await room.desk.aki.get("/agents/2001")).json()["queues"] == ["general"]
 

@@ -18,6 +18,8 @@ from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.asterisk.install import locate
 from callcenter.calls.facts import Fact
+from callcenter.calls.hours import Hours
+from callcenter.calls.numbers import NumberRule
 from callcenter.calls.service import CallSeed, remember_call
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax import api
@@ -25,8 +27,7 @@ from callcenter.channels.fax.document import Document, Printable
 from callcenter.channels.fax.documents import DocumentService
 from callcenter.channels.fax.files import FaxFiles
 from callcenter.channels.fax.follow import FaxFollower
-from callcenter.channels.fax.model import Hours, Policy
-from callcenter.channels.fax.numbers import NumberRule
+from callcenter.channels.fax.model import Policy
 from callcenter.channels.fax.service import FaxService
 from callcenter.channels.fax.tiff import write_tiff
 from callcenter.platform.db import Database

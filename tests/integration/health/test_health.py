@@ -40,6 +40,7 @@ GOOD: dict[str, Any] = {
             "reconnects": 3, "gaps": 1},
     "journal": {"lag_seconds": 0.2, "lag_bytes": 120, "rejects": 4},
     "agi": {"answering": 2, "of": 2},
+    "queues": {"stuck": 3, "stuck_now": []},
     "asterisk": {"version": "22.10.1", "started_at": "2026-03-02T08:00:00Z"},
 }  # fmt: skip
 
@@ -97,7 +98,7 @@ async def test_all_is_ready_while_the_node_reports_well(
     assert await bad_checks(client) == {}
     body = (await client.get("/health/ready")).json()
     assert [check["name"] for check in body["checks"]] == [
-        "database", "node", "ami", "journal", "agi", "disk", "work_calendar",
+        "database", "node", "ami", "journal", "agi", "queues", "disk", "work_calendar",
     ]  # fmt: skip
     assert (await client.get("/health/live")).json() == {"status": "ok"}
 
@@ -106,7 +107,7 @@ async def test_a_node_that_never_reported_or_went_silent_is_named(
     client: AsyncClient, database: Database, clock: FixedClock
 ) -> None:
     bad = await bad_checks(client)
-    assert set(bad) == {"node", "ami", "journal", "agi"}
+    assert set(bad) == {"node", "ami", "journal", "agi", "queues"}
     assert "never reported" in bad["node"]["detail"]
     await report(database, clock())
     clock.forward(timedelta(seconds=5))
@@ -130,6 +131,7 @@ async def test_a_node_that_never_reported_or_went_silent_is_named(
         ({"journal": {}}, "journal", "not reported"),
         ({"agi": {"answering": 0, "of": 2}}, "agi", "0 of 2"),
         ({"agi": {"answering": "many"}}, "agi", "not reported"),
+        ({"queues": {"stuck": None}}, "queues", "not reported"),
     ],
 )  # fmt: skip
 async def test_each_part_that_fails_is_named_with_what_was_seen(
@@ -314,6 +316,7 @@ async def test_metrics_tell_what_the_rows_say(
     assert value("journal_lag_seconds", node="node1") == 0.2
     assert value("journal_rejects_total", node="node1") == 4
     assert value("agi_answering", node="node1") == 2
+    assert value("queues_stuck_total", node="node1") == 3
     assert ("process_cpu_seconds_total", ()) in seen
     clock.forward(timedelta(seconds=6))
     assert (await scrape(client))[("callcenter_up", (("part", "node:node1"),))] == 0
@@ -359,7 +362,7 @@ async def test_without_the_database_health_and_metrics_still_answer(
             reply = await client.get("/health/ready")
             assert reply.status_code == 503
             bad = [check["name"] for check in reply.json()["checks"] if not check["ok"]]
-            assert bad == ["database", "node", "ami", "journal", "agi", "work_calendar"]
+            assert bad == ["database", "node", "ami", "journal", "agi", "queues", "work_calendar"]
             assert (await client.get("/health/live")).status_code == 200
     finally:
         await away.close()

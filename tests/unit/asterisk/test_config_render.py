@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.agents.phone import PhoneKind
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    HttpsConfig,
     LineConfig,
     Paths,
     QueueConfig,
@@ -104,7 +106,8 @@ class TestRules:
         config = switch(agents=(AgentConfig("1001", 'x" <9>;\\;context=evil', DIGEST),))
         config = replace(config, queues=(QueueConfig("general", ("1001",)),), lines=())
         text = render(config)["pjsip_agents.conf"]
-        assert [name for name, _ in sections(text)] == ["agent-here", "1001", "1001", "1001"]
+        templates = ["agent-here", "agent-phone", "agent-browser"]
+        assert [name for name, _ in sections(text)] == [*templates, "1001", "1001", "1001"]
         assert settings(text, "1001")["callerid"] == '"x 9 context=evil" <1001>'
 
     @pytest.mark.parametrize(
@@ -260,7 +263,29 @@ class TestSip:
         pairs = next(pairs for name, pairs in sections(text) if name == "agent-here")
         acl = [pair for pair in pairs if pair[0] in {"deny", "permit"}]
         assert acl == [("deny", "0.0.0.0/0"), ("deny", "::/0"), ("permit", "10.1.0.0/16")]
-        assert ("contact_permit", "10.1.0.0/16") in pairs
+        assert settings(text, "agent-phone")["contact_permit"] == "10.1.0.0/16"
+        assert "contact_deny" not in settings(text, "agent-browser")
+
+    def test_a_browser_speaks_webrtc_and_a_phone_does_not(self) -> None:
+        agents = (
+            AgentConfig("1001", "王芳", DIGEST, PhoneKind.WEBRTC),
+            AgentConfig("1002", "李雷", "a" * 32),
+        )
+        text = render(switch(agents=agents))["pjsip_agents.conf"]
+        assert "[agent-browser](!,agent-here)\n" in text
+        assert "[1001](agent-browser)\n" in text
+        assert "[1002](agent-phone)\n" in text
+        browser = settings(text, "agent-browser")
+        assert browser["webrtc"] == browser["dtls_auto_generate_cert"] == "yes"
+        assert browser["allow"] == "opus,ulaw"
+        assert "webrtc" not in settings(text, "agent-phone")
+
+    def test_keys_of_speech_are_offered_only_where_signalling_can_be_hidden(self) -> None:
+        assert "media_encryption" not in render(switch())["pjsip_agents.conf"]
+        tls = TlsConfig(Path("/c.pem"), Path("/k.pem"))
+        phone = settings(render(switch(tls=tls))["pjsip_agents.conf"], "agent-phone")
+        assert phone["media_encryption"] == "sdes"
+        assert phone["media_encryption_optimistic"] == "yes"
 
     def test_digest_is_ha1(self) -> None:
         # RFC 2617, 3.5 has the arithmetic; the realm is ours.
@@ -301,9 +326,8 @@ class TestQueuesAndDialplan:
         # Answered and given its identity there like every call, then on to cc-fax-in.
         assert door.rstrip().endswith("same = n,Goto(cc-inbound,s,1)")
 
-    def test_waiting_limits_are_globals(self) -> None:
+    def test_where_agi_answers_is_a_global(self) -> None:
         values = settings(render(switch())["extensions_globals.conf"], "globals")
-        assert values["CC_WAIT_english"] == "300"
         assert values["CC_AGI_URL"] == "agi://127.0.0.1:4573"
 
     def test_http_is_off_without_a_port(self) -> None:
@@ -311,6 +335,19 @@ class TestQueuesAndDialplan:
         files = render(switch(http_port=8088))
         assert "bindport = 8088" in files["http_listen.conf"]
         assert settings(files["pjsip_transports.conf"], "transport-ws")["protocol"] == "ws"
+
+    def test_browsers_come_over_tls(self) -> None:
+        bind = Address("192.0.2.10", 8089)
+        files = render(switch(https=HttpsConfig(bind, Path("/c.pem"), Path("/k.pem"))))
+        listen = files["http_listen.conf"]
+        assert "enabled = no\ntlsenable = yes\ntlsbindaddr = 192.0.2.10:8089\n" in listen
+        assert "tlscertfile = /c.pem\ntlsprivatekey = /k.pem\n" in listen
+        assert settings(files["pjsip_transports.conf"], "transport-wss")["protocol"] == "wss"
+
+    def test_a_path_of_the_certificate_that_would_be_syntax_is_refused(self) -> None:
+        https = HttpsConfig(Address("192.0.2.10", 8089), Path("/c\nenabled = yes"), Path("/k.pem"))
+        with pytest.raises(BadConfiguration, match=r"https\.certificate"):
+            render(switch(https=https))
 
     def test_http_listens_where_it_was_told_to_and_not_where_sip_does(self) -> None:
         public = Address("192.0.2.10", 5060)

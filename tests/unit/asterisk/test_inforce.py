@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from callcenter.asterisk.config.inforce import Snapshot, not_in_force
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
+    OwnLanguage,
     Paths,
     QueueConfig,
     SwitchConfig,
 )
+from callcenter.asterisk.config.queues import edition
+from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.secrets import agent_digest
 
 pytestmark = pytest.mark.unit
@@ -44,6 +48,35 @@ def events(name: str) -> tuple[dict[str, str], ...]:
     )
 
 
+def plan_events(config: SwitchConfig) -> tuple[dict[str, str], ...]:
+    """The generated context of queues as ShowDialPlan lists it."""
+    found: list[dict[str, str]] = []
+    exten, priority = "", 0
+    for line in render(config)["extensions_queues.conf"].splitlines():
+        if match := re.match(r"(?:exten = ([^,]+),1| same = n),(\w+)\((.*)\)$", line):
+            exten, priority = match[1] or exten, 1 if match[1] else priority + 1
+            found.append(
+                {
+                    "Event": "ListDialplan",
+                    "Context": "cc-queue-plan",
+                    "Extension": exten,
+                    "Priority": str(priority),
+                    "Application": match[2],
+                    "AppData": match[3],
+                }
+            )
+    return tuple(found)
+
+
+def queue_events(config: SwitchConfig) -> tuple[dict[str, str], ...]:
+    """What was captured, before queues had an edition, with the one they have now."""
+    editions = {f"q_{queue.name}": str(edition(config, queue)) for queue in config.queues}
+    return tuple(
+        event | {"ServiceLevel": editions[event["Queue"]]} if "ServiceLevel" in event else event
+        for event in events("queue_status")
+    )
+
+
 @pytest.fixture
 def snapshot() -> Snapshot:
     return Snapshot(
@@ -51,7 +84,8 @@ def snapshot() -> Snapshot:
         from_agents=events("show_dialplan_from_agents"),
         endpoints=events("pjsip_show_endpoints"),
         auths=events("pjsip_show_auths"),
-        queue_status=events("queue_status"),
+        queue_plan=plan_events(WANTED),
+        queue_status=queue_events(WANTED),
     )
 
 
@@ -124,3 +158,26 @@ def test_members_are_no_file_s_matter(
     }
     seen = replace(snapshot, queue_status=(*snapshot.queue_status, member))
     assert said(WANTED, seen) == lines
+
+
+def test_what_ami_does_not_tell_of_a_queue_is_seen_by_its_edition(snapshot: Snapshot) -> None:
+    # QueueParams has no ringing time, no music and no announcements.
+    general = replace(WANTED.queues[0], ring_seconds=25)
+    assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
+        "queue general: works by an older or other text of its section",
+    ]
+
+
+def test_a_queues_longest_wait_and_exits_are_read_back_from_its_plan(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], max_wait_seconds=60)
+    assert said(replace(WANTED, queues=(general, *WANTED.queues[1:])), snapshot) == [
+        "plan of queue_general: leads another way",
+    ]
+
+
+def test_a_further_language_is_a_queue_of_its_own(snapshot: Snapshot) -> None:
+    general = replace(WANTED.queues[0], languages=(OwnLanguage("en", 25),))
+    wanted = replace(WANTED, queues=(general, *WANTED.queues[1:]))
+    assert said(wanted, replace(snapshot, queue_plan=plan_events(wanted))) == [
+        "queue general in en: is missing",
+    ]

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.channels.fax.model import Hours, Policy, attempt_call_id, fax_error
-from callcenter.channels.fax.numbers import NumberRule
+from callcenter.calls.hours import Hours
+from callcenter.calls.numbers import NumberRule
+from callcenter.channels.fax.model import Policy, attempt_call_id, fax_error
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.settings import parse_hours
 

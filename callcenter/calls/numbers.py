@@ -1,5 +1,5 @@
-"""Which numbers may be faxed to. A keyed number costs the city money: only what is allowed is
-dialled, and everything else is refused by name of the rule."""
+"""Which numbers we call, to fax or to call back. A keyed number costs the city money: only what is
+allowed is dialled, and everything else is refused by name of the rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from callcenter.platform.errors import InvalidField
 
-#: Kinds of line a fax machine can be on. Not premium, shared cost, personal, pager, satellite.
+#: Kinds of line that are called. Not premium, shared cost, personal, pager, satellite.
 _KINDS: Final = frozenset(
     {
         PhoneNumberType.FIXED_LINE,
@@ -26,7 +26,7 @@ _KINDS: Final = frozenset(
 
 
 class NotDialled(InvalidField):
-    """No fax is sent to that number."""
+    """That number is not called."""
 
     slug = "number-not-allowed"
 
@@ -51,7 +51,7 @@ class NumberRule:
     def allowed(self, keyed: str) -> str:
         """The number in E.164. Raises `NotDialled` with the rule it breaks."""
         if not self.dials:
-            rule = "no fax can be sent to a number: the trunk cannot be called (TRUNK_HOST)"
+            rule = "no number can be called: the trunk cannot be called (TRUNK_HOST)"
             raise NotDialled(rule)
         if not re.fullmatch(r"\+?[0-9]{3,20}", keyed, re.ASCII):
             raise NotDialled("must be a telephone number: digits, at most 20")
@@ -62,13 +62,11 @@ class NumberRule:
         if not phonenumbers.is_valid_number(number) or number.extension:
             raise NotDialled("is no telephone number of the numbering plan")
         if phonenumbers.number_type(number) not in _KINDS:
-            raise InvalidField(
-                "number", "is of a kind that no fax is sent to (premium, shared cost)"
-            )
+            raise NotDialled("is of a kind that is not called (premium, shared cost)")
         text = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         own = f"+{phonenumbers.country_code_for_region(self.region)}"
         if not text.startswith(tuple(self.prefixes or (own,))):
-            raise NotDialled("is not among the prefixes that faxes are sent to")
+            raise NotDialled("is not among the prefixes that are called")
         return text
 
     def dialled(self, number: str) -> str:
@@ -79,5 +77,13 @@ class NumberRule:
         own = phonenumbers.country_code_for_region(self.region)
         if self.form == "e164" or parsed.country_code != own:
             return number.removeprefix("+")
-        national = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
-        return re.sub(r"[^0-9]", "", national)
+        return as_dialled_here(number)
+
+
+def as_dialled_here(number: str) -> str:
+    """The digits a caller knows their own number by: without the country's code."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return number.removeprefix("+")
+    return re.sub(r"[^0-9]", "", phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL))

@@ -1,0 +1,155 @@
+"""Callbacks over AMI: a placeholder, by Originate of a Local channel, waits in the queue in the
+citizen's place; what it does then stands in dialplan/extensions_callback.conf.
+
+The ids of both halves are ours, made of the call: Asterisk itself refuses a second one while the
+first lives, and a node that was restarted knows its placeholders again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from callcenter.asterisk.ami.client import AmiClient, LinkState
+from callcenter.asterisk.dialplan import (
+    CALLBACK_CHANNEL_PREFIX,
+    CALLBACK_QUEUE_SUFFIX,
+    Context,
+    Variable,
+    asterisk_queue,
+    callback_call_of,
+    our_queue,
+)
+from callcenter.asterisk.errors import ActionRefused, AsteriskError, UnsafeValue
+from callcenter.queues.callbacks.dialler import (
+    CallbackCall,
+    NotPlaced,
+    OutcomeUnknown,
+    QueueNow,
+)
+
+#: Longer than any placeholder waits: the queue gives it up first.
+_ANSWER_LIMIT: Final = timedelta(hours=24)
+#: Device states (`Status` of QueueMember) of a phone that is there: whoever is busy or paused is
+#: somebody to wait for. The others are unknown (0), invalid (4), unavailable (5).
+_THERE: Final = frozenset("123678")
+
+
+class AmiCallbackLines:
+    """`CallbackLines` over one node's AMI link."""
+
+    def __init__(self, ami: AmiClient) -> None:
+        self._ami = ami
+
+    def is_ready(self) -> bool:
+        return self._ami.status.state is LinkState.CONNECTED
+
+    async def queues(self) -> Mapping[str, QueueNow]:
+        """Raises `OutcomeUnknown`."""
+        try:
+            events = await self._ami.list_action(
+                "QueueStatus", complete_event="QueueStatusComplete"
+            )
+        except AsteriskError as exc:
+            raise OutcomeUnknown(exc.message) from exc
+        return queues_of(dict(event.pairs) for event in events)
+
+    async def place(self, call: CallbackCall) -> None:
+        """Raises `NotPlaced`, `OutcomeUnknown`."""
+        try:
+            await self._ami.action("Originate", originate(call))
+        except (ActionRefused, UnsafeValue) as exc:
+            raise NotPlaced(exc.message) from exc
+        except AsteriskError as exc:
+            raise OutcomeUnknown(exc.message) from exc
+
+    async def live(self) -> Collection[UUID]:
+        """Raises `OutcomeUnknown`."""
+        found = (callback_call_of(uniqueid) for uniqueid in await self._channels())
+        return {call_id for call_id in found if call_id is not None}
+
+    async def withdraw(self, call_id: UUID, queue: str) -> None:
+        """Raises `OutcomeUnknown`."""
+        channel = (await self._channels()).get(
+            f"{CALLBACK_CHANNEL_PREFIX}{call_id}{CALLBACK_QUEUE_SUFFIX}"
+        )
+        if channel is None:
+            return
+        try:
+            await self._ami.action(
+                "QueueWithdrawCaller", {"Queue": asterisk_queue(queue), "Caller": channel}
+            )
+        except ActionRefused:
+            return  # an agent has just taken it: what comes of that the journal tells
+        except AsteriskError as exc:
+            raise OutcomeUnknown(exc.message) from exc
+
+    async def _channels(self) -> dict[str, str]:
+        """Names of the channels that live, by uniqueid."""
+        try:
+            channels = await self._ami.list_action("CoreShowChannels")
+        except AsteriskError as exc:
+            raise OutcomeUnknown(exc.message) from exc
+        return {one.get("Uniqueid") or "": one.get("Channel") or "" for one in channels}
+
+
+def queues_of(events: Iterable[Mapping[str, str]]) -> dict[str, QueueNow]:
+    """From the events of QueueStatus."""
+    limits: dict[str, tuple[int, int]] = {}
+    there: set[str] = set()
+    for event in events:
+        queue = our_queue(event.get("Queue", ""))
+        match event.get("Event"):
+            case "QueueParams":
+                limits[queue] = (_number(event, "Calls"), _number(event, "Max"))
+            case "QueueMember" if event.get("Status", "") in _THERE:
+                there.add(queue)
+            case _:
+                pass
+    return {
+        queue: QueueNow(somebody=queue in there, room=most == 0 or waiting < most)
+        for queue, (waiting, most) in limits.items()
+    }
+
+
+def _number(event: Mapping[str, str], name: str) -> int:
+    text = event.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def originate(call: CallbackCall) -> dict[str, str | list[str]]:
+    """The headers of the one Originate of this attempt."""
+    channel = f"{CALLBACK_CHANNEL_PREFIX}{call.call_id}"
+    values = {
+        # Inherited by the citizen's leg: what it records belongs to this call.
+        f"__{Variable.CALL_ID}": str(call.call_id),
+        f"__{Variable.LANGUAGE}": call.language,
+        Variable.CALLBACK: str(call.callback_id),
+        Variable.CALLBACK_TO: call.dialled,
+        Variable.NUMBER: call.number,
+        Variable.QUEUE: call.queue,
+        Variable.LINE: call.line,
+        Variable.PRIORITY: "" if call.priority is None else str(call.priority),
+        Variable.JOINED: str(int(_since_1970(call.joined_at) * 1000)),
+        Variable.WAIT: str(int(call.wait.total_seconds())),
+        Variable.RING: str(int(call.ring.total_seconds())),
+        Variable.ASKED: str(int(_since_1970(call.asked_at))),
+        Variable.UNTIL: str(int(_since_1970(call.until))),
+    }
+    return {
+        "Channel": f"Local/s@{Context.CALLBACK}/n",
+        "ChannelId": channel,
+        "OtherChannelId": channel + CALLBACK_QUEUE_SUFFIX,
+        "Context": Context.CALLBACK_DIAL,
+        "Exten": "s",
+        "Priority": "1",
+        "Timeout": str(int(_ANSWER_LIMIT.total_seconds() * 1000)),
+        "Async": "true",
+        "Variable": [f"{name}={value}" for name, value in values.items()],
+    }
+
+
+def _since_1970(moment: datetime) -> float:
+    return moment.timestamp()
