@@ -54,9 +54,9 @@ from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
-from callcenter.queues.estimates.service import PaceKeeper
 from callcenter.queues.callbacks.dialler import CallbackDialler
 from callcenter.queues.callbacks.duty import CallbackDuty
+from callcenter.queues.estimates.service import PaceKeeper
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import ActRunner, Executor

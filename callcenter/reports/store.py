@@ -40,7 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from callcenter.agents.tables import agent_activity
 from callcenter.calls.tables import agent_talks, calls, queue_visits
 from callcenter.platform.db import Moment
-from callcenter.queues.callbacks.tables import callbacks
+from callcenter.queues.callbacks.tables import callback_calls, callback_tries, callbacks
 from callcenter.queues.tables import queues
 from callcenter.reports.model import (
     FOLLOW_UP,
@@ -99,20 +99,38 @@ def _wrap_ups(call_id: Any, agent: Any, began_at: Any) -> Any:
     )
 
 
-def _follow_up(call_id: Any) -> Any:
-    """When somebody first acted on a call back to this caller."""
-    return (
-        select(func.min(callbacks.c.done_at).label("at"))
-        .where(callbacks.c.call_id == call_id)
-        .lateral("follow_up")
+def _follow_ups(call_id: Any) -> Any:
+    """When this caller was called back: dialled, or so documented by hand, or reached because
+    the citizen called again. A later call of a citizen may have joined the callback of an earlier.
+    """
+    back, tries = callbacks.alias("back"), callback_tries.alias("tries")
+    made = or_(tries.c.dialled_at.is_not(None), tries.c.by.is_not(None))
+    reached = case((back.c.outcome.in_(("reached", "called_again")), back.c.done_at))
+    at = func.coalesce(tries.c.dialled_at, tries.c.ended_at, reached)
+    with_tries = back.outerjoin(tries, and_(tries.c.callback_id == back.c.callback_id, made))
+    own = select(at.label("at")).select_from(with_tries).where(back.c.call_id == call_id)
+    joined = (
+        select(at.label("at"))
+        .select_from(
+            with_tries.join(callback_calls, callback_calls.c.callback_id == back.c.callback_id)
+        )
+        .where(callback_calls.c.call_id == call_id)
     )
+    everything = own.correlate_except(back, tries).union_all(
+        joined.correlate_except(back, tries, callback_calls)
+    )
+    return everything.lateral("follow_ups")
+
+
+def _first(moments: Any) -> Any:
+    return select(func.min(moments.c.at).label("at")).lateral("follow_up")
 
 
 def visits(asked: Asked, queue: str | None = None) -> Subquery:
     """One row for each wait that began in the time asked for."""
     visit, talk = queue_visits.alias("visit"), agent_talks.alias("talk")
     wrap_up = _wrap_ups(visit.c.call_id, visit.c.agent, talk.c.began_at)
-    follow_up = _follow_up(visit.c.call_id)
+    follow_up = _first(_follow_ups(visit.c.call_id))
     wanted = (
         select(
             visit.c.call_id,
@@ -187,7 +205,7 @@ def journeys(asked: Asked) -> Subquery:
         .where(talk.c.call_id == first.c.call_id)
         .lateral("work")
     )
-    follow_up = _follow_up(first.c.call_id)
+    follow_up = _first(_follow_ups(first.c.call_id))
     answered = answer.c.answered_at.is_not(None)
     over = or_(answered, calls.c.ended_at.is_not(None))
     until = func.coalesce(answer.c.answered_at, end.c.left_at)

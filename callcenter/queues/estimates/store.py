@@ -39,8 +39,10 @@ WITH crew AS (
   LEFT JOIN LATERAL (
     SELECT agent FROM agent_talks WHERE agent = member.agent_id AND ended_at IS NULL LIMIT 1
   ) AS talk ON true
-  WHERE talk.agent IS NOT NULL
-    OR (state.logged_in AND NOT state.paused AND state.state <> 'offline' AND state.phone <> 'away')
+  WHERE NOT EXISTS (SELECT FROM agent_queue_logouts AS gone
+      WHERE gone.agent_id = member.agent_id AND gone.queue = member.queue)
+    AND (talk.agent IS NOT NULL OR (state.logged_in AND NOT state.paused
+      AND state.state <> 'offline' AND state.phone <> 'away'))
 ),
 shared AS (
   SELECT queue, CAST(count(*) FILTER (WHERE agent_id IN (
@@ -80,7 +82,7 @@ CROSS JOIN LATERAL (
     visit.estimate_seconds, work.handling, leg.ringing
   FROM (
     SELECT * FROM queue_visits
-    WHERE queue = queue.name AND outcome IN ('answered', 'abandoned')
+    WHERE queue = queue.name AND outcome IN ('answered', 'abandoned') AND why <> 'callback'
     ORDER BY left_at DESC LIMIT :talks
   ) AS visit
   LEFT JOIN LATERAL (

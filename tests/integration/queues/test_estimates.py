@@ -16,7 +16,7 @@ from sqlalchemy import event, insert, text
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
-from callcenter.agents.tables import agent_activity, agent_states, agents
+from callcenter.agents.tables import agent_activity, agent_queue_logouts, agent_states, agents
 from callcenter.calls.tables import agent_talks, call_legs, calls, queue_visits
 from callcenter.platform.db import Database
 from callcenter.platform.web import install_problem_handlers
@@ -225,6 +225,9 @@ async def test_who_is_there_to_serve(hotline: Hotline) -> None:
         began_at=NOW - timedelta(minutes=1),
     )
     assert await standing(hotline) == Standing(ahead=0, free=1, busy=3)
+    await hotline.rows(agent_queue_logouts, agent_id="1001", queue="general", at=NOW)
+    await hotline.rows(agent_queue_logouts, agent_id="1002", queue="legal", at=NOW)
+    assert await standing(hotline) == Standing(ahead=0, free=0, busy=3)
 
 
 async def test_who_waits_before_a_caller_by_priority_and_without_those_being_rung(

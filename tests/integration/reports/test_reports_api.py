@@ -16,7 +16,7 @@ from sqlalchemy import event, insert, text
 from callcenter.agents.tables import agents
 from callcenter.health.metrics import Metrics
 from callcenter.platform.db import Database
-from callcenter.queues.callbacks.tables import callbacks
+from callcenter.queues.callbacks.tables import callback_calls, callback_tries, callbacks
 from callcenter.queues.tables import queue_members
 from callcenter.reports import store
 from callcenter.reports.agents import store as agent_store
@@ -185,6 +185,9 @@ async def test_a_missed_call_is_due_after_half_an_hour_and_followed_up_when_some
             call(2, waited(40, "abandoned")),
             call(3, waited(40, "abandoned"), caller=None),
             call(4, waited(40, "abandoned", after=late.total_seconds())),
+            call(5, waited(40, "abandoned")),
+            call(6, waited(40, "abandoned")),
+            call(7, waited(40, "abandoned")),
         ]
     )
     await write(database, rows)
@@ -204,9 +207,51 @@ async def test_a_missed_call_is_due_after_half_an_hour_and_followed_up_when_some
                     done_by="agent",
                 )
             )
-    params = {"from": BEGIN.isoformat(), "to": NOW.isoformat(), "queue": "general"}
-    (item,) = (await ask("/queues", **params)).json()["items"]
-    assert item["whole"]["figures"]["missed_call_follow_up"]["text"] == "50.0 % (1 of 2)"
+        # 5: dialled in time and not reached; 6: the same call back is for this call, too;
+        # 7: written down, and never dialled.
+        missed = {
+            "queue": "general",
+            "language": "zh",
+            "wanted_at": BEGIN + timedelta(hours=9),
+            "kind": "missed",
+            "due_at": BEGIN + timedelta(hours=10),
+        }
+        for number in (5, 7):
+            await connection.execute(
+                insert(callbacks).values(
+                    callback_id=UUID(int=number),
+                    call_id=UUID(int=number),
+                    number=f"+861380013800{number}",
+                    **missed,
+                )
+            )
+        await connection.execute(
+            insert(callback_calls).values(
+                callback_id=UUID(int=5), call_id=UUID(int=6), joined_at=BEGIN + timedelta(hours=9)
+            )
+        )
+        placed_at = BEGIN + timedelta(hours=9, minutes=10)
+        for number, dialled_at, outcome in ((5, placed_at, "busy"), (7, None, "refused")):
+            await connection.execute(
+                insert(callback_tries).values(
+                    callback_id=UUID(int=number),
+                    number=1,
+                    call_id=UUID(int=100 + number),
+                    node="n",
+                    state="ended",
+                    placed_at=placed_at,
+                    dialled_at=dialled_at,
+                    ended_at=placed_at + timedelta(seconds=20),
+                    outcome=outcome,
+                )
+            )
+    params = {"from": BEGIN.isoformat(), "to": NOW.isoformat()}
+    items = (await ask("/queues", **params)).json()["items"]
+    told = {
+        item["queue"]: item["whole"]["figures"]["missed_call_follow_up"]["text"] for item in items
+    }
+    assert told["general"] == "60.0 % (3 of 5)"
+    assert told[None] == "60.0 % (3 of 5)"
 
 
 async def test_agents_are_told_to_supervisors_with_their_talks(morning: None, ask: Ask) -> None:
