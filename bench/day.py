@@ -16,7 +16,7 @@ waiting caller looks for a free agent once a second (app_queue.c, RECHECK), and 
 the agent is taken. In a call of 6 s these weigh forty times what they do in one of 4 minutes. The
 table has pure Erlang A beside it, and the same arrivals, patience and talks simulated.
 
-The interval is that of 400 simulated days of as many calls; with three figures, one in seven runs
+The interval is that of 200 simulated days of as many calls; with three figures, one in seven runs
 has one outside by chance alone.
 """
 
@@ -46,7 +46,7 @@ LINE, QUEUE = "12399", "legal"
 CITIZENS, PHONES = "127.0.0.2", "127.0.0.3"
 THRESHOLD = 2
 RECHECK = 1.0
-DAYS = 400
+DAYS = 200
 
 
 @dataclass(frozen=True)

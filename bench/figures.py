@@ -1,4 +1,4 @@
-"""Figures over a year of a million waits, on a PostgreSQL of its own: `python -m bench.figures [n]`.
+"""Figures of a year of a million waits, on a PostgreSQL of its own: `python -m bench.figures [n]`.
 
 Prints seconds for a day, a month and the year, of figures, of the lowest 24 hours, of the calls
 behind a figure, and of agents.
@@ -39,7 +39,8 @@ _ROWS = (
         - n * (interval '365 days' / CAST(:count AS integer)) AS at,
       (array['general', 'enterprise', 'legal'])[1 + n % 3] AS queue,
       CAST(1001 + n % 100 AS text) AS agent, n % 12 > 0 AS answered,
-      interval '1 second' * (n * 7919 % 40) AS wait, interval '1 second' * (60 + n * 31 % 400) AS talk
+      interval '1 second' * (n % 997 * 7919 % 40) AS wait,
+      interval '1 second' * (60 + n * 31 % 400) AS talk
     FROM generate_series(1, CAST(:count AS integer)) AS n
     """,
     """
