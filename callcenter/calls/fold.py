@@ -369,6 +369,8 @@ def _channel_over(
     cause, source = None, ""
     if isinstance(event, ev.ChannelHungUp):
         cause, source = event.cause, event.source
+    if source.startswith("PJSIP/") and call.calls_back and not call.let_go:
+        call = replace(call, let_go=source)
     if leg.ended_at is None:
         ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
         call = _with_leg(call, replace(leg, ended_at=ended, hangup_cause=cause))
@@ -445,6 +447,7 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
 def _hung_up_by(call: Call, own: Leg, source: str) -> str:
     """Who ended it, from HANGUP's `hangupsource`: the channel whose party hung up, the same on
     both legs; empty when Asterisk did it (measured, 22.10.1)."""
+    source = call.let_go or source
     if source and source == own.channel:
         return "caller"
     if any(leg.channel == source and call.is_citizens(leg) for leg in call.legs):

@@ -247,6 +247,8 @@ class Call:
     fax_went: bool = False  #: a page at least went over
     takes: tuple[Take, ...] = ()
     wants_callback: bool = False
+    #: In a callback: the phone that hung up first. Both halves of a Local channel stand between.
+    let_go: str = ""
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
     other_answered: bool = False  #: there; in a callback: the citizen
     missed: tuple[MissedRing, ...] = ()

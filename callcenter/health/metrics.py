@@ -29,6 +29,7 @@ from callcenter.lines.tables import lines
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Unavailable
+from callcenter.queues.callbacks.tables import callbacks
 from callcenter.recordings.tables import recordings
 from callcenter.schedules.store import missing_years
 from callcenter.schedules.work_calendar import years_needed
@@ -49,6 +50,7 @@ _OF_NODES: Final = (
     ("journal_lag_seconds", "journal", "lag_seconds", "How far the journal is behind", False),
     ("journal_lag_bytes", "journal", "lag_bytes", "Bytes of journal not read yet", False),
     ("journal_rejects", "journal", "rejects", "Journal lines that could not be read", True),
+    ("queues_stuck", "queues", "stuck", "Times somebody waited beside a free agent", True),
     (
         "agent_drift_repaired",
         "agents",
@@ -56,7 +58,6 @@ _OF_NODES: Final = (
         "Fields of queue members in Asterisk that changed unasked and were mended",
         True,
     ),
-    ("queues_stuck", "queues", "stuck", "Times somebody waited beside a free agent", True),
     ("agi_answering", "agi", "answering", "AGI processes that answer", False),
     ("agi_processes", "agi", "of", "AGI processes there should be", False),
 )
@@ -79,6 +80,7 @@ class Figures:
     oldest_unfinished: datetime | None = None
     messages: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, overdue
     agents: list[tuple[str, int, int]] = field(default_factory=list)  # state, count, over limit
+    callbacks: list[tuple[str, int, int]] = field(default_factory=list)  # kind, count, overdue
     nodes: dict[str, NodeReport] = field(default_factory=dict)
     calendar_years_missing: int = 0
 
@@ -174,11 +176,18 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
             .group_by(recordings.c.state)
         ),
     )
-    of_messages = await _rows(
+    late = (func.count(), func.count().filter(messages.c.due_at < now))
+    late_callbacks = (func.count(), func.count().filter(callbacks.c.due_at < now))
+    duties = await _rows(
         connection,
-        select(messages.c.state, func.count(), func.count().filter(messages.c.due_at < now))
+        select(literal("message"), messages.c.state, *late)
         .where(messages.c.done_at.is_(None))
-        .group_by(messages.c.state),
+        .group_by(messages.c.state)
+        .union_all(
+            select(literal("callback"), callbacks.c.kind, *late_callbacks)
+            .where(callbacks.c.state == literal("waiting", literal_execute=True))
+            .group_by(callbacks.c.kind)
+        ),
     )
     of_agents = await _rows(
         connection,
@@ -200,8 +209,9 @@ async def _read(connection: AsyncConnection, now: datetime) -> Figures:
         oldest_unfinished=min(
             (row[2] for row in of_recordings if row[0] in UNFINISHED), default=None
         ),
-        messages=[(row[0], row[1], row[2]) for row in of_messages],
         agents=[(row[0], row[1], row[2]) for row in of_agents],
+        messages=[(row[1], row[2], row[3]) for row in duties if row[0] == "message"],
+        callbacks=[(row[1], row[2], row[3]) for row in duties if row[0] == "callback"],
         nodes={
             row.node: NodeReport(row.heartbeat_at, row.report)
             for row in nodes
@@ -282,6 +292,18 @@ def _families(figures: Figures | None) -> Iterator[Metric]:
         "callcenter_agents_over_limit",
         "Agents whose pause is longer than its reason allows; more than 0: a supervisor's matter",
         value=sum(over for _, _, over in figures.agents),
+    )
+    yield _gauge(
+        "callbacks",
+        "Citizens to be called back: who asked (wish), and whom nobody answered (missed)",
+        ["kind"],
+        [((kind,), count) for kind, count, _ in figures.callbacks],
+    )
+    yield _gauge(
+        "callbacks_overdue",
+        "Citizens who should have been called back by now",
+        ["kind"],
+        [((kind,), overdue) for kind, _, overdue in figures.callbacks],
     )
     for name, part, key, text, rises in _OF_NODES:
         kind = CounterMetricFamily if rises else GaugeMetricFamily

@@ -3,8 +3,8 @@
     {"ami":      {"state": "connected", "since": time, "detail": text, "reconnects": n, "gaps": n},
      "journal":  {"lag_seconds": n, "lag_bytes": n, "rejects": n},
      "agi":      {"answering": n, "of": n},
-     "agents":   {"drift_repaired": n, "problems": [text]},
      "queues":   {"stuck": n, "stuck_now": [text, …]},
+     "agents":   {"drift_repaired": n, "problems": [text]},
      "asterisk": {"version": text, "started_at": time},
      "trunk":    {"contact": text, "registration": text}}
 

@@ -283,7 +283,6 @@ async def offer_callback(talk: Conversation, queue: str) -> FlowExit:
     """Who waits in `queue` pressed the key: at this number, read digit by digit, or at another one.
     Whoever does not choose goes on waiting.
     """
-    waits = EnterQueue(queue, why="back")
     key, number = OFFER_KEY, talk.call.caller
     if number is not None:
         files = [
@@ -293,16 +292,19 @@ async def offer_callback(talk: Conversation, queue: str) -> FlowExit:
         ]
         pressed = await _choice(talk, OFFER, key, files, "12")
         if pressed is None or pressed == "0":
-            await talk.entered(OFFER, pressed or TIMED_OUT)
-            await talk.read(talk.prompts("callback_back"))
-            return waits
+            return await _waits_on(talk, queue, pressed or TIMED_OUT)
         key = pressed
         number = number if pressed == "1" else None
     taken = await _wish(talk, OFFER, key, [], number, queue=queue)
     if isinstance(taken, CallBack):
         return taken
+    return await _waits_on(talk, queue, taken.key if isinstance(taken, Go) else TIMED_OUT)
+
+
+async def _waits_on(talk: Conversation, queue: str, key: str) -> FlowExit:
+    await talk.entered(OFFER, key)
     await talk.read(talk.prompts("callback_back"))
-    return waits
+    return EnterQueue(queue, why="back")
 
 
 async def _wish(

@@ -24,7 +24,7 @@ from callcenter.switch.store import Change
 CONFIRMATION_LIMIT: Final = timedelta(seconds=5)
 TOPIC: Final = "switch"
 
-_LOOK_EVERY = timedelta(milliseconds=200)
+_LOOK_EVERY = timedelta(milliseconds=50)
 _LONGEST_DETAIL = 1000
 
 
@@ -73,7 +73,7 @@ class SwitchService:
 
     async def follow(self) -> None:
         """Wake those who wait as soon as `node` settles, for ever. To be supervised; without it
-        they look every 200 ms.
+        they look every 50 ms.
         """
         async for news in listen(self._database):
             if news is None or news.topic == TOPIC:

@@ -12,9 +12,9 @@ CREATE TABLE teams (
 -- ----
 -- A commaless name each, so that one pattern holds for all of them.
 CREATE FUNCTION are_names(names text[]) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
-  RETURN array_position(names, NULL) IS NULL
-    AND coalesce(array_ndims(names), 1) = 1
-    AND array_to_string(names, ',') ~ '^([a-z][a-z0-9_]{0,39}(,[a-z][a-z0-9_]{0,39})*)?$'
+  RETURN CASE WHEN array_ndims(names) > 1 THEN false
+    ELSE array_position(names, NULL) IS NULL
+      AND array_to_string(names, ',') ~ '^([a-z][a-z0-9_]{0,39}(,[a-z][a-z0-9_]{0,39})*)?$' END
 -- ----
 -- `user_id`: the login of this person, at most one agent's.
 ALTER TABLE agents

@@ -335,7 +335,7 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
-    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rU(sub-callback-answered))"
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
         (Context.CALLBACK_DIAL, back),

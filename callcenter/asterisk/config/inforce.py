@@ -9,6 +9,7 @@ every reload these lists are read, and only an empty answer of `not_in_force` co
 | ShowDialPlan, Context: from-agents, cc-queue-plan | the same |
 | PJSIPShowEndpoints | ObjectName Aor Auths |
 | PJSIPShowAuths | ObjectName Username Realm Md5Cred (22: PasswordDigest too) |
+| PJSIPShowEndpoint, for a new or changed phone | EndpointDetail: ObjectName Webrtc |
 | QueueStatus | QueueParams: Queue Strategy Max Weight ServiceLevel |
 | | QueueMember: Queue Location Membership |
 
@@ -21,7 +22,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from callcenter.asterisk.config.model import QueueConfig, SwitchConfig
+from callcenter.agents.phone import PhoneKind
+from callcenter.asterisk.config.model import AgentConfig, QueueConfig, SwitchConfig
 from callcenter.asterisk.config.queues import edition
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.sip import REALM, endpoint_names
@@ -116,6 +118,33 @@ def endpoint_differences(
         if not same or auth.get("Username") != name or auth.get("Realm") != REALM:
             # Never the digests themselves: this text is logged and shown.
             differences.append(Difference(subject, "has another password than the database"))
+    return differences
+
+
+def changed_phones(before: SwitchConfig, after: SwitchConfig) -> tuple[AgentConfig, ...]:
+    """Phones of which the lists of endpoints and digests do not tell everything that changed."""
+    known = {agent.agent_id: agent.kind for agent in before.agents}
+    return tuple(agent for agent in after.agents if known.get(agent.agent_id) is not agent.kind)
+
+
+def phone_differences(
+    agents: Iterable[AgentConfig], details: Mapping[str, Iterable[Event]]
+) -> list[Difference]:
+    """What PJSIPShowEndpoint says of a phone, by agent id, against the kind it should be of.
+
+    Read: EndpointDetail: ObjectName Webrtc.
+    """
+    differences = []
+    for agent in agents:
+        said = {
+            event.get("Webrtc", "").lower()
+            for event in details.get(agent.agent_id, ())
+            if event.get("Event") == "EndpointDetail" and event.get("ObjectName") == agent.agent_id
+        }
+        if said != {"yes" if agent.kind is PhoneKind.WEBRTC else "no"}:
+            differences.append(
+                Difference(f"endpoint {agent.agent_id}", f"is no phone of kind {agent.kind}")
+            )
     return differences
 
 

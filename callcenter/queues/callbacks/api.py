@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -115,12 +115,12 @@ def router(service: CallbackService, guard: Guard) -> APIRouter:
         state: CallbackState | None = None,
         kind: Kind | None = None,
         queue: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = None,
-        overdue: bool = False,
+        overdue: Literal["true", "false"] = "false",
         limit: Limit = 100,
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
     ) -> Page[CallbackView]:
-        wanted = CallbackFilter(state=state, kind=kind, queue=queue, overdue=overdue)
+        wanted = CallbackFilter(state=state, kind=kind, queue=queue, overdue=overdue == "true")
         rows = await service.list(wanted, after=_after(cursor), limit=limit + 1)
         last = rows[limit - 1].callback if len(rows) > limit else None
         return Page(

@@ -22,7 +22,7 @@ _MODULES = ("account", "menu", "g711", "aufile", "sndfile", "srtp", "stdio")
 class Baresip:
     """One running baresip; an async context manager. It answers every call at once.
 
-    `says` is a WAV of 8 kHz, mono; what it hears lies in `heard()` when the call is over.
+    `says` is a WAV of 8 kHz, mono; what it hears is in `heard()` when the call is over.
     `certificate` is what the server's must be signed by, over TLS.
     """
 
@@ -44,8 +44,8 @@ class Baresip:
         account = (
             f"<sip:{self.username}@{self.server};transport={self.transport}>"
             f";auth_user={self.username};auth_pass={self.secret};answermode=auto;regint=60"
-            # Offered and taken where the other side has it (RFC 4568).
-            ";audio_codecs=PCMA,PCMU;mediaenc=srtp"
+            ";audio_codecs=PCMA,PCMU" + (";mediaenc=srtp" if self.transport == "tls" else "")
+            # Offered, and taken where the other side has it (RFC 4568).
         )
         (self._folder / "accounts").write_text(account + "\n")
         (self._folder / "contacts").write_text("")
@@ -82,6 +82,13 @@ class Baresip:
     ) -> None:
         await self.end()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def hang_up(self) -> None:
+        """As its user does: `b` in its menu."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"b\n")
+        await self._process.stdin.drain()
 
     async def end(self) -> None:
         """Take the phone out: it says so to the server."""

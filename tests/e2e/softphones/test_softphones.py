@@ -1,12 +1,14 @@
-"""Agents at real softphones: baresip over UDP, TCP and TLS, JsSIP in Chromium over WebSocket."""
+"""Agents at real softphones: baresip over TCP and TLS, JsSIP in Chromium over secure WebSocket."""
 
 from __future__ import annotations
 
 import io
 import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -22,22 +24,54 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 AGENT = "2001"
+DESK = "127.0.0.6"
+#: What the agents say.
 HERTZ = 620
-TALK = timedelta(seconds=4)
+TALK = timedelta(seconds=3)
+SOON = timedelta(seconds=20)
 
 
-async def new_agent(scene: Scene, phone: str) -> tuple[dict[str, Any], str]:
-    """What the API tells of an agent's phone, and its secret."""
-    await scene.hotline.client.delete(f"/api/v1/agents/{AGENT}")
+@asynccontextmanager
+async def agent(scene: Scene, phone: str) -> AsyncIterator[tuple[dict[str, Any], str]]:
+    """An agent for the time of the block: what the API tells of the phone, and its secret."""
+    client = scene.hotline.client
     body = {"id": AGENT, "name": "新坐席", "phone": phone, "queues": ["general"]}
-    reply = await scene.hotline.client.post("/api/v1/agents", json=body)
+    reply = await client.post("/api/v1/agents", json=body)
     assert reply.status_code == 201, reply.text
-    assert reply.json()["in_force"] is True
-    told: dict[str, Any] = await scene.hotline.get(f"/agents/{AGENT}/phone")
-    return told, reply.json()["secret"]
+    assert reply.json()["in_force"] is True, reply.json()["detail"]
+    try:
+        yield await scene.hotline.get(f"/agents/{AGENT}/phone"), reply.json()["secret"]
+    finally:
+        await client.delete(f"/api/v1/agents/{AGENT}")
+
+
+@asynccontextmanager
+async def baresip(
+    scene: Scene,
+    programs: SoftphonePrograms,
+    told: dict[str, Any],
+    secret: str,
+    transport: Literal["tcp", "tls"],
+    certificate: Path,
+    folder: Path,
+) -> AsyncIterator[Baresip]:
+    """The agent's phone, registered that way."""
+    server = f"{told['host']}:{told['ports'][transport]}"
+    says = tone(folder, 8000)
+    phone = Baresip(programs, AGENT, secret, server, transport, says, DESK, certificate)
+
+    async def registered() -> bool:
+        said = await scene.hotline.console("database show registrar/contact")
+        contacts = [line for line in said.splitlines() if f"/contact/{AGENT};@" in line]
+        return [f";transport={transport}" in line.lower() for line in contacts] == [True]
+
+    async with phone:
+        await eventually(registered, f"baresip registers: {phone.log[-2000:]}", within=SOON)
+        yield phone
 
 
 def tone(folder: Path, rate: int) -> Path:
+    """A WAV of some seconds with the agent's one note."""
     path = folder / "says.wav"
     samples = 8000 * np.sin(2 * np.pi * HERTZ * np.arange(rate * 20) / rate)
     with wave.open(str(path), "wb") as file:
@@ -54,75 +88,99 @@ def pitch(sound: np.ndarray) -> float:
     return float(spectrum.argmax() * 8000 / len(sound))
 
 
-async def registered(scene: Scene, transport: str) -> None:
-    async def there() -> bool:
-        said = await scene.hotline.console("database show registrar/contact")
-        contacts = [line.lower() for line in said.splitlines() if f'"endpoint":"{AGENT}"' in line]
-        way = "" if transport == "udp" else f";transport={transport}"
-        return [f':{way}"' in contact or way in contact for contact in contacts] == [True]
-
-    await eventually(there, "the phone is registered", within=timedelta(seconds=15))
+async def both_were_heard(scene: Scene, call: dict[str, Any]) -> None:
+    """The citizen, and the agent's one note."""
+    sound = await scene.sound_of(await scene.recording_of(call))
+    assert pitch(sound[:, 0]) == pytest.approx(HERTZ, abs=10)
+    assert abs(sound[:, 1]).mean() > 100
 
 
-@pytest.mark.parametrize("transport", ["udp", "tls"])
+def loudness(recorded: bytes) -> float:
+    with wave.open(io.BytesIO(recorded)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return float(abs(samples.astype(int)).mean())
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
 async def test_baresip_registers_and_both_hear_each_other(
     scene: Scene,
     programs: SoftphonePrograms,
     certificate: tuple[Path, Path],
     tmp_path: Path,
-    transport: str,
+    transport: Literal["tcp", "tls"],
 ) -> None:
-    told, secret = await new_agent(scene, "sip")
-    assert told["srtp"] == "optional"
-    baresip = Baresip(
-        programs,
-        AGENT,
-        secret,
-        server=f"{told['host']}:{told['ports'][transport]}",
-        transport=transport,
-        says=tone(tmp_path, 8000),
-        address="127.0.0.6",
-        certificate=certificate[0],
-    )
-    async with baresip:
-        try:
-            await registered(scene, transport)
-            async with scene.citizen("citizen_presses_0.xml", pause=TALK) as citizen:
-                result = await citizen.result()
-        except BaseException:
-            print(baresip.log)
-            raise
-        print(baresip.log)
-        assert result.ok, str(result)
-        call = await scene.call(disposition="answered", agent=AGENT)
-        sound = await scene.sound_of(await scene.recording_of(call))
-        assert pitch(sound[:, 0]) == pytest.approx(HERTZ, abs=10)
-        with wave.open(io.BytesIO(baresip.heard())) as file:
-            heard = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(int)
-        assert abs(heard).mean() > 100
+    async with (
+        agent(scene, "sip") as (told, secret),
+        baresip(scene, programs, told, secret, transport, certificate[0], tmp_path) as phone,
+    ):
+        async with scene.citizen("citizen_presses_0.xml", pause=TALK) as citizen:
+            result = await citizen.result()
+        assert result.ok, f"{result}\n{phone.log[-3000:]}"
+        await both_were_heard(scene, await scene.call(disposition="answered", agent=AGENT))
+        assert loudness(phone.heard()) > 100
+        # The phone's answer in SDP: over TLS it takes the key it was offered (SDES, RFC 4568).
+        answer = phone.log.partition("a=tool:baresip")[2].partition("ACK sip:")[0]
+        assert "m=audio" in answer
+        assert ("a=crypto:" in answer) is (transport == "tls")
+
+
+async def test_an_agent_deleted_while_talking_finishes_the_call(
+    scene: Scene, programs: SoftphonePrograms, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    client = scene.hotline.client
+    async with (
+        agent(scene, "sip") as (told, secret),
+        baresip(scene, programs, told, secret, "tcp", certificate[0], tmp_path) as phone,
+        scene.citizen("citizen_waits.xml") as citizen,
+    ):
+        talk = "Call established"
+        await eventually(lambda: talk in phone.log, "they talk", within=timedelta(seconds=40))
+        reply = await client.delete(f"/api/v1/agents/{AGENT}")
+        assert reply.json()["in_force"] is True, reply.json()["detail"]
+        assert f"{AGENT}/" not in await scene.hotline.console("pjsip show endpoints")
+        assert await scene.hotline.channels() == 2, "the conversation goes on"
+        await phone.hang_up()
+        result = await citizen.result()
+        assert result.ok, f"{result}\n{phone.log[-3000:]}"
+    call = await scene.call(disposition="answered", agent=AGENT, hangup_by="agent")
+    await both_were_heard(scene, call)
 
 
 async def test_a_browser_registers_and_both_hear_each_other(
     scene: Scene, programs: SoftphonePrograms, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    told, secret = await new_agent(scene, "webrtc")
-    async with BrowserPhone(
-        programs, told, secret, certificate[0], tone(tmp_path, 48000)
-    ) as browser:
-        try:
-            await eventually(
-                lambda: bool(browser.reports("registered")),
-                "the browser is registered",
-                within=timedelta(seconds=20),
-            )
-            async with scene.citizen("citizen_presses_0.xml", pause=TALK) as citizen:
-                result = await citizen.result()
-        finally:
-            print(browser.said, browser.log)
-        assert result.ok, str(result)
-        call = await scene.call(disposition="answered", agent=AGENT)
-        sound = await scene.sound_of(await scene.recording_of(call))
-        assert pitch(sound[:, 0]) == pytest.approx(HERTZ, abs=10)
+    async with (
+        agent(scene, "webrtc") as (told, secret),
+        BrowserPhone(programs, told, secret, certificate[0], tone(tmp_path, 48000)) as browser,
+    ):
+        assert told["websocket_url"].startswith("wss://")
+        await eventually(lambda: bool(browser.reports("registered")), "it registers", within=SOON)
+        async with scene.citizen("citizen_presses_0.xml", pause=TALK) as citizen:
+            result = await citizen.result()
+        assert result.ok, f"{result}\n{browser.said}\n{browser.log[-3000:]}"
+        await both_were_heard(scene, await scene.call(disposition="answered", agent=AGENT))
         last = browser.reports("speech")[-1]
-        assert last["energy_received"] > 0
+        assert last["energy_received"] > 0.001, "the browser hears the citizen"
         assert last["dtls"] == "connected"
+
+
+async def test_what_asterisk_does_not_load_is_undone_and_said(scene: Scene) -> None:
+    hotline = scene.hotline
+    body = {"id": AGENT, "name": "新坐席", "queues": []}
+    await hotline.console("module unload pbx_config.so")
+    try:
+        reply = await hotline.client.post("/api/v1/agents", json=body)
+        assert reply.status_code == 201, reply.text
+        assert reply.json()["in_force"] is False
+        assert "pbx_config.so was not reloaded" in reply.json()["detail"]
+        # Asterisk had taken the phone already, and gave it back.
+        assert f"{AGENT}/" not in await hotline.console("pjsip show endpoints")
+        on_disk = hotline.home / "asterisk" / "etc" / "pjsip_agents.conf"
+        assert f"[{AGENT}]" not in on_disk.read_text()
+    finally:
+        await hotline.console("module load pbx_config.so")
+    reply = await hotline.client.post(f"/api/v1/agents/{AGENT}/phone/secret")
+    assert reply.json()["in_force"] is True, reply.json()["detail"]
+    assert f"{AGENT}/" in await hotline.console("pjsip show endpoints")
+    reply = await hotline.client.delete(f"/api/v1/agents/{AGENT}")
+    assert reply.json()["in_force"] is True

@@ -24,7 +24,15 @@ from callcenter.asterisk.config.model import (
 from callcenter.asterisk.config.render import render, run_dir
 from callcenter.asterisk.config.rules import BadConfiguration, clean_name
 from callcenter.asterisk.config.secrets import agent_digest, new_password, secret
-from callcenter.asterisk.config.write import apply, conf_tree, static_files, write_atomically
+from callcenter.asterisk.config.write import (
+    apply,
+    conf_tree,
+    modules_of,
+    restore,
+    static_files,
+    tree_key,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -402,6 +410,48 @@ class TestFiles:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(first.stat().st_mode) == 0o700
         assert (config.paths.log / "cel-custom").resolve() == config.paths.journal_dir
+
+    def test_what_did_not_change_is_not_written_again(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        apply(config)
+        before = {path.name: path.stat() for path in config.paths.etc.iterdir()}
+        apply(replace(config, agents=(*config.agents, AgentConfig("1003", "x", DIGEST))))
+        after = {path.name: path.stat() for path in config.paths.etc.iterdir()}
+        new = {name for name in after if after[name].st_ino != before[name].st_ino}
+        assert new == {"pjsip_agents.conf", "extensions_phones.conf"}
+
+    def test_a_file_changed_by_hand_is_not_taken_over(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        apply(config)
+        (config.paths.etc / "rtp.conf").write_text("[general]\nrtpstart = 1\n")
+        apply(replace(config, record_from="answer"))
+        assert "strictrtp" in (config.paths.etc / "rtp.conf").read_text()
+
+    def test_a_refused_generation_is_left_for_the_one_before(self, tmp_path: Path) -> None:
+        config = switch(tmp_path)
+        former = conf_tree(config)
+        apply(config)
+        here = config.paths.etc.resolve()
+        old = (here / "pjsip_agents.conf").stat().st_mtime_ns
+        apply(replace(config, agents=(), queues=(QueueConfig("general"),), lines=()))
+        assert restore(tree_key(former), config.paths) is True
+        assert config.paths.etc.resolve() == here
+        # By time and size Asterisk tells that a file is another one.
+        assert (here / "pjsip_agents.conf").stat().st_mtime_ns > old
+        assert restore("0" * 16, config.paths) is False
+        assert config.paths.etc.resolve() == here
+
+    def test_only_who_reads_a_changed_file_is_reloaded(self) -> None:
+        modules = ("res_pjsip.so", "app_queue.so", "pbx_config.so")
+        before = conf_tree(switch())
+        digest = AgentConfig("1001", "王芳", "b" * 32)
+        after = conf_tree(switch(agents=(digest, switch().agents[1])))
+        assert modules_of(before, after, modules) == ("res_pjsip.so",)
+        more = (*switch().agents, AgentConfig("1003", "x", DIGEST))
+        after = conf_tree(switch(agents=more))
+        assert modules_of(before, after, modules) == ("res_pjsip.so", "pbx_config.so")
+        assert modules_of(before, before, modules) == ()
+        assert modules_of(before, before | {"say.conf": ""}, modules) == modules
 
     def test_old_generations_go(self, tmp_path: Path) -> None:
         config = switch(tmp_path)

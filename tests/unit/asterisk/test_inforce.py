@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.asterisk.config.inforce import Snapshot, not_in_force
+from callcenter.agents.phone import PhoneKind
+from callcenter.asterisk.config.inforce import (
+    Snapshot,
+    changed_phones,
+    not_in_force,
+    phone_differences,
+)
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
@@ -181,3 +187,25 @@ def test_a_further_language_is_a_queue_of_its_own(snapshot: Snapshot) -> None:
     assert said(wanted, replace(snapshot, queue_plan=plan_events(wanted))) == [
         "queue general in en: is missing",
     ]
+
+
+def test_only_new_phones_and_those_of_another_kind_are_looked_at_one_by_one() -> None:
+    first, second, third = WANTED.agents
+    fresh = AgentConfig("1004", "x", "b" * 32)
+    browser = replace(second, kind=PhoneKind.WEBRTC)
+    renamed = replace(third, name="y", digest="c" * 32)
+    after = replace(WANTED, agents=(first, browser, renamed, fresh))
+    assert changed_phones(WANTED, after) == (browser, fresh)
+    assert changed_phones(WANTED, WANTED) == ()
+
+
+def test_a_phone_is_what_its_endpoint_says_it_is() -> None:
+    browser = replace(WANTED.agents[0], kind=PhoneKind.WEBRTC)
+    detail = {"Event": "EndpointDetail", "ObjectName": "1001", "Webrtc": "yes"}
+    aor = {"Event": "AorDetail", "ObjectName": "1001"}
+    assert phone_differences([browser], {"1001": (detail, aor)}) == []
+    for said in ((), (aor,), (detail | {"Webrtc": "no"},), (detail | {"ObjectName": "1002"},)):
+        [difference] = phone_differences([browser], {"1001": said})
+        assert str(difference) == "endpoint 1001: is no phone of kind webrtc"
+    assert phone_differences(WANTED.agents[:1], {"1001": (detail | {"Webrtc": "no"},)}) == []
+    assert len(phone_differences(WANTED.agents[:1], {"1001": (detail,)})) == 1
