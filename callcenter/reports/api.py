@@ -114,13 +114,16 @@ class QueuesOut(Schema):
 
 class CountedCallOut(Schema):
     """A wait (or, of all queues, a call) that a figure counts. `outcome` is null while it goes
-    on; `handling_seconds` until talk and wrap-up are over."""
+    on; `handling_seconds` until talk and wrap-up are over. `position` and `estimate_seconds` are
+    what was foretold as the (first) wait began, null: nothing was."""
 
     call_id: UUID
     visit: int
     queue: str
     started_at: datetime
     entered_at: datetime
+    position: int | None
+    estimate_seconds: int | None
     outcome: str | None
     wait_seconds: float | None
     wait_from_ring_seconds: float | None
@@ -482,6 +485,8 @@ def _counted_call(row: Mapping[str, Any]) -> CountedCallOut:
         queue=row["queue"],
         started_at=row["started_at"],
         entered_at=row["entered_at"],
+        position=row["position"],
+        estimate_seconds=row["estimate_seconds"],
         outcome=row["outcome"],
         wait_seconds=row["wait"],
         wait_from_ring_seconds=row["wait_from_ring"],
