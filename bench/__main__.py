@@ -10,6 +10,7 @@ from pathlib import Path
 from panoramisk.message import Message
 
 from bench.articles import articles
+from bench.live import live
 from bench.studio import studio
 from callcenter.asterisk.ami.messages import parse
 from callcenter.asterisk.ami.protocol import AmiFramer
@@ -122,4 +123,5 @@ if __name__ == "__main__":
     journal()
     flow_check()
     studio()
+    live()
     articles(ARTICLES)

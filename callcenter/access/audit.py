@@ -51,6 +51,17 @@ async def record(
     return int(record_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """What a list is narrowed to; None does not narrow. `before` is exclusive."""
+
+    subject: str | None = None
+    who: str | None = None
+    act: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
 class AuditService:
     """Reads the audit."""
 
@@ -73,6 +84,29 @@ class AuditService:
             wanted = wanted.where(audit_records.c.who == who)
         if before is not None:
             wanted = wanted.where(audit_records.c.record_id < before)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(wanted)).mappings()
+            return [AuditRecord(**row) for row in rows]
+
+    async def search(
+        self, by: AuditFilter, *, behind: int | None, limit: int
+    ) -> Sequence[AuditRecord]:
+        """Newest first, those behind the record `behind`."""
+        records = audit_records.c
+        wanted = select(audit_records).order_by(records.record_id.desc()).limit(limit)
+        for column, value in (
+            (records.subject, by.subject),
+            (records.who, by.who),
+            (records.act, by.act),
+        ):
+            if value is not None:
+                wanted = wanted.where(column == value)
+        if by.after is not None:
+            wanted = wanted.where(records.at >= by.after)
+        if by.before is not None:
+            wanted = wanted.where(records.at < by.before)
+        if behind is not None:
+            wanted = wanted.where(records.record_id < behind)
         async with self._database.transaction() as connection:
             rows = (await connection.execute(wanted)).mappings()
             return [AuditRecord(**row) for row in rows]

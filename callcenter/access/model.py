@@ -72,6 +72,15 @@ class IssuedToken:
     principal: Principal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A valid token without the token: `fingerprint` is what is kept of it."""
+
+    fingerprint: bytes = field(repr=False)
+    principal: Principal
+    expires_at: datetime
+
+
 class WrongPassword(NotAuthenticated):
     """The name or the password is wrong."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from callcenter.access import store
 from callcenter.access.model import (
@@ -21,6 +22,7 @@ from callcenter.access.model import (
     NoSuchUser,
     Principal,
     Role,
+    Session,
     TooManyLogins,
     User,
     WrongPassword,
@@ -34,6 +36,10 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Misconfigured, NotAuthenticated, Stale
 from callcenter.platform.ids import Ids, random_ids
+from callcenter.platform.news import announce
+
+#: News of a user whose tokens or role changed; the key is the user's id.
+TOPIC: Final = "access"
 
 
 def _random_token() -> str:
@@ -94,18 +100,25 @@ class AccessService:
 
     async def authenticate(self, token: str) -> Principal:
         """Whose token it is, by one query. Raises `NotAuthenticated`."""
+        return (await self.session(token)).principal
+
+    async def session(self, token: str) -> Session:
+        """What this token is good for, by one query. Raises `NotAuthenticated`."""
         if not 1 <= len(token) <= 200:
             raise NotAuthenticated
-        async with self._database.transaction() as connection:
-            principal = await store.principal_of_token(
-                connection, _fingerprint(token), self._clock()
-            )
-        if principal is None:
+        fingerprint = _fingerprint(token)
+        found = await self.sessions([fingerprint])
+        if fingerprint not in found:
             raise NotAuthenticated(
                 "This token is not known, has run out or was revoked; POST /api/v1/auth/token "
                 "gives another."
             )
-        return principal
+        return found[fingerprint]
+
+    async def sessions(self, fingerprints: Collection[bytes]) -> Mapping[bytes, Session]:
+        """Those of the tokens that are valid now, by one query."""
+        async with self._database.transaction() as connection:
+            return await store.valid_sessions(connection, fingerprints, self._clock())
 
     async def issue(self, name: str) -> IssuedToken:
         """A token without a password, for who holds the database anyway (`make run`'s own call).
@@ -125,7 +138,9 @@ class AccessService:
     async def logout(self, token: str) -> None:
         """Revoke this token; the next request with it is refused."""
         async with self._database.transaction() as connection:
-            await store.revoke_token(connection, _fingerprint(token), self._clock())
+            user_id = await store.revoke_token(connection, _fingerprint(token), self._clock())
+            if user_id is not None:
+                await announce(connection, TOPIC, str(user_id))
 
     async def change_own_password(
         self, principal: Principal, old: str, new: str, *, token: str
@@ -145,6 +160,7 @@ class AccessService:
             await store.revoke_tokens_of(
                 connection, user.user_id, self._clock(), keep=_fingerprint(token)
             )
+            await announce(connection, TOPIC, str(user.user_id))
 
     async def users(self, *, after: str = "", limit: int = 50) -> Sequence[User]:
         """Users by name, those behind `after`."""
@@ -211,6 +227,7 @@ class AccessService:
             await store.save_user(connection, after)
             if not after.active:
                 await store.revoke_tokens_of(connection, after.user_id, self._clock())
+            await announce(connection, TOPIC, str(after.user_id))
             return after
 
     async def set_password(self, name: str, password: str) -> None:
@@ -228,6 +245,7 @@ class AccessService:
                 raise NoSuchUser
             await store.set_password_hash(connection, found[0].user_id, password_hash)
             await store.revoke_tokens_of(connection, found[0].user_id, self._clock())
+            await announce(connection, TOPIC, str(found[0].user_id))
 
     async def ensure_admin(self, password: str | None) -> str | None:
         """See to it that `admin` exists; returns a password it had to make up, to be shown once.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    Row,
+    any_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.access.model import Principal, Role, User
+from callcenter.access.model import Principal, Role, Session, User
 from callcenter.access.tables import access_tokens, login_failures, users
 
 #: Namespaces of our advisory locks (first key of two).
@@ -118,31 +129,42 @@ async def add_token(
     )
 
 
-async def principal_of_token(
-    connection: AsyncConnection, token_hash: bytes, now: datetime
-) -> Principal | None:
-    """Whose token it is, while it is valid and its user active."""
-    row = (
-        await connection.execute(
-            select(users.c.user_id, users.c.name, users.c.role)
-            .join(access_tokens, access_tokens.c.user_id == users.c.user_id)
-            .where(
-                access_tokens.c.token_hash == token_hash,
-                access_tokens.c.revoked_at.is_(None),
-                access_tokens.c.expires_at > now,
-                users.c.active,
-            )
+async def valid_sessions(
+    connection: AsyncConnection, token_hashes: Collection[bytes], now: datetime
+) -> dict[bytes, Session]:
+    """Whose these tokens are, those that are valid and whose user is active."""
+    column = access_tokens.c.token_hash
+    found = await connection.execute(
+        select(column, access_tokens.c.expires_at, users.c.user_id, users.c.name, users.c.role)
+        .join(access_tokens, access_tokens.c.user_id == users.c.user_id)
+        .where(
+            column == any_(literal(list(token_hashes), ARRAY(column.type))),
+            access_tokens.c.revoked_at.is_(None),
+            access_tokens.c.expires_at > now,
+            users.c.active,
         )
-    ).one_or_none()
-    return None if row is None else Principal(row.user_id, row.name, Role(row.role))
+    )
+    return {
+        bytes(row.token_hash): Session(
+            fingerprint=bytes(row.token_hash),
+            principal=Principal(row.user_id, row.name, Role(row.role)),
+            expires_at=row.expires_at,
+        )
+        for row in found
+    }
 
 
-async def revoke_token(connection: AsyncConnection, token_hash: bytes, now: datetime) -> None:
-    await connection.execute(
+async def revoke_token(
+    connection: AsyncConnection, token_hash: bytes, now: datetime
+) -> UUID | None:
+    """Whose it was; None where there is none to revoke."""
+    user_id: UUID | None = await connection.scalar(
         update(access_tokens)
         .where(access_tokens.c.token_hash == token_hash, access_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
+        .returning(access_tokens.c.user_id)
     )
+    return user_id
 
 
 async def revoke_tokens_of(

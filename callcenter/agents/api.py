@@ -277,16 +277,18 @@ def router(service: AgentService, guard: Guard) -> APIRouter:
 
     @api.get("/{agent_id}/phone")
     async def get_phone(
-        agent_id: AgentId, _principal: Principal = Depends(guard.supervisor)
+        agent_id: AgentId, principal: Principal = Depends(guard.agent)
     ) -> PhoneReply:
-        return _phone(await service.phone(agent_id))
+        """For supervisors, and for the agent whose phone it is."""
+        return _phone(await service.phone(agent_id, asked_by=principal))
 
     @api.get("/{agent_id}/phone/linphone.xml", response_class=Response, responses=_XML_REPLY)
     async def get_linphone(
-        agent_id: AgentId, _principal: Principal = Depends(guard.supervisor)
+        agent_id: AgentId, principal: Principal = Depends(guard.agent)
     ) -> Response:
         """Provisioning for Linphone, without the secret: it asks for it when it registers."""
-        return Response(linphone_xml(await service.phone(agent_id)), media_type=_XML)
+        phone = await service.phone(agent_id, asked_by=principal)
+        return Response(linphone_xml(phone), media_type=_XML)
 
     @api.post(
         "/{agent_id}/phone/linphone.xml",
@@ -300,7 +302,7 @@ def router(service: AgentService, guard: Guard) -> APIRouter:
         """A new secret, told this once as a provisioning file that holds its HA1 digest: whoever
         has the file has the phone. The old secret ends with this.
         """
-        phone = await service.phone(agent_id)
+        phone = await service.phone(agent_id, asked_by=admin)
         linphone_xml(phone)  # refused before the old secret ends
         made = await service.rotate_secret(agent_id, by=admin.name)
         response = Response(

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.access import audit
-from callcenter.access.model import is_user_name
+from callcenter.access.model import Principal, Role, is_user_name
 from callcenter.agents import store
 from callcenter.agents.model import (
     Agent,
@@ -30,7 +30,7 @@ from callcenter.agents.model import (
 from callcenter.agents.phone import NoBrowserPhones, Phone, PhoneKind, PhoneServer
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
-from callcenter.platform.errors import InvalidField, Stale, Unavailable
+from callcenter.platform.errors import InvalidField, NotAllowed, Stale, Unavailable
 from callcenter.queues import store as queue_store
 from callcenter.queues.model import is_queue_name
 from callcenter.switch.model import SwitchOutcome, SwitchRequests
@@ -85,15 +85,15 @@ class AgentService:
             raise NoSuchAgent
         return agent
 
-    async def phone(self, agent_id: str) -> Phone:
-        """What the agent's phone is set up with, but for the secret.
+    async def phone(self, agent_id: str, *, asked_by: Principal) -> Phone:
+        """What the agent's phone is set up with, but for the secret: told to supervisors, and to
+        the agent.
 
-        Raises `NoSuchAgent`, `NoBrowserPhones`.
+        Raises `NoSuchAgent`, `NotAllowed`, `NoBrowserPhones`.
         """
-        return self.phone_of(await self.get(agent_id))
-
-    def phone_of(self, agent: Agent) -> Phone:
-        """Raises `NoBrowserPhones`."""
+        agent = await self.get(agent_id)
+        if not asked_by.reaches(Role.SUPERVISOR) and agent.user_id != asked_by.user_id:
+            raise NotAllowed
         return Phone(
             username=agent.agent_id, name=agent.name, kind=agent.phone, server=self._server
         )

@@ -32,9 +32,9 @@ from callcenter.asterisk.agent_codes import DialledCodes
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.client import AmiClient, LinkState
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.desk_phones import DeskPhones
+from callcenter.asterisk.desk_phones import DeskPhones, ringing_channels
 from callcenter.asterisk.dialplan import Global
-from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.members import SeenMember
 from callcenter.calls.facts import AgentAnswered, AgentRang, AgentTalkEnded, Fact
 from callcenter.platform.clock import Clock
@@ -102,6 +102,7 @@ class AttendanceKeeper:
         self._dirty: set[str] = set()
         self._all_due = True
         self._missed: list[tuple[str, datetime]] = []
+        self._lost: set[str] = set()
         self._calls: dict[str, UUID] = {}
         self._wrap_ups: dict[str, datetime] = {}
         self._confirmed: dict[str, frozenset[Membership]] = {}
@@ -114,6 +115,7 @@ class AttendanceKeeper:
         for name in ("AgentCalled", "AgentConnect"):
             bus.on(name, lambda event: self._touch(phones.on_queue_call(event)))
         bus.on("AgentRingNoAnswer", self._on_no_answer)
+        bus.on("ContactStatus", self._on_contact)
         for name in ("Hold", "Unhold"):
             bus.on(name, lambda event: self._touch(phones.on_hold(event)))
         for name in _MEMBER_EVENTS:
@@ -134,6 +136,12 @@ class AttendanceKeeper:
         agent_id = members.agent_of(event.get("Interface") or "")
         if is_agent_id(agent_id):
             self._missed.append((agent_id, self._clock()))
+            self._touch(agent_id)
+
+    def _on_contact(self, event: AmiMessage) -> None:
+        agent_id = self._phones.on_contact(event)
+        if agent_id is not None:
+            self._lost.add(agent_id)
             self._touch(agent_id)
 
     def _on_member(self, event: AmiMessage) -> None:
@@ -280,8 +288,10 @@ class AttendanceKeeper:
         ask = self._ami.list_action
         if agent_ids is None:
             self._phones.take_devices(await ask("DeviceStateList"))
-        if agent_ids is None or self._phones.unclear(agent_ids):
-            self._phones.take_channels(await ask("CoreShowChannels"))
+        if agent_ids is None or self._lost or self._phones.unclear(agent_ids):
+            channels = await ask("CoreShowChannels")
+            self._phones.take_channels(channels)
+            await self._end_rings_of_the_lost(channels)
         seen: list[SeenMember] = []
         if agent_ids is None or len(agent_ids) > _SINGLE_LOOKS:
             seen = await members.look(self._ami)
@@ -293,6 +303,13 @@ class AttendanceKeeper:
             if agent_ids is None or member.agent_id in agent_ids:
                 found.setdefault(member.agent_id, []).append(member)
         return found
+
+    async def _end_rings_of_the_lost(self, channels: Sequence[AmiMessage]) -> None:
+        """A phone that is gone does not ring: Queue() goes on to the next agent at once."""
+        lost, self._lost = self._lost, set()
+        for channel in ringing_channels(channels, lost):
+            with suppress(ActionRefused):  # it ended by itself
+                await self._ami.action("Hangup", {"Channel": channel})
 
     async def _read(self, agent_ids: Collection[str] | None) -> _Rows:
         async with self._database.transaction() as connection:

@@ -13,12 +13,12 @@ from typing import Final
 from uuid import UUID
 
 from callcenter.asterisk.ami.client import AmiClient, LinkState
+from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.dialplan import (
     CALLBACK_CHANNEL_PREFIX,
     CALLBACK_QUEUE_SUFFIX,
     Context,
     Variable,
-    asterisk_queue,
     callback_call_of,
     our_queue,
 )
@@ -70,48 +70,48 @@ class AmiCallbackLines:
         found = (callback_call_of(uniqueid) for uniqueid in await self._channels())
         return {call_id for call_id in found if call_id is not None}
 
-    async def withdraw(self, call_id: UUID, queue: str) -> None:
+    async def withdraw(self, call_id: UUID) -> None:
         """Raises `OutcomeUnknown`."""
         channel = (await self._channels()).get(
             f"{CALLBACK_CHANNEL_PREFIX}{call_id}{CALLBACK_QUEUE_SUFFIX}"
         )
         if channel is None:
             return
+        # One queue of ours is one of app_queue for each language; the channel says which.
+        queue = (channel.get("ApplicationData") or "").partition(",")[0]
         try:
             await self._ami.action(
-                "QueueWithdrawCaller", {"Queue": asterisk_queue(queue), "Caller": channel}
+                "QueueWithdrawCaller", {"Queue": queue, "Caller": channel.get("Channel") or ""}
             )
         except ActionRefused:
             return  # an agent has just taken it: what comes of that the journal tells
         except AsteriskError as exc:
             raise OutcomeUnknown(exc.message) from exc
 
-    async def _channels(self) -> dict[str, str]:
-        """Names of the channels that live, by uniqueid."""
+    async def _channels(self) -> dict[str, AmiMessage]:
+        """The channels that live, by uniqueid."""
         try:
             channels = await self._ami.list_action("CoreShowChannels")
         except AsteriskError as exc:
             raise OutcomeUnknown(exc.message) from exc
-        return {one.get("Uniqueid") or "": one.get("Channel") or "" for one in channels}
+        return {one.get("Uniqueid") or "": one for one in channels}
 
 
 def queues_of(events: Iterable[Mapping[str, str]]) -> dict[str, QueueNow]:
     """From the events of QueueStatus."""
-    limits: dict[str, tuple[int, int]] = {}
+    room: dict[str, bool] = {}
     there: set[str] = set()
     for event in events:
         queue = our_queue(event.get("Queue", ""))
         match event.get("Event"):
             case "QueueParams":
-                limits[queue] = (_number(event, "Calls"), _number(event, "Max"))
+                waiting, most = _number(event, "Calls"), _number(event, "Max")
+                room[queue] = room.get(queue, True) and (most == 0 or waiting < most)
             case "QueueMember" if event.get("Status", "") in _THERE:
                 there.add(queue)
             case _:
                 pass
-    return {
-        queue: QueueNow(somebody=queue in there, room=most == 0 or waiting < most)
-        for queue, (waiting, most) in limits.items()
-    }
+    return {queue: QueueNow(somebody=queue in there, room=free) for queue, free in room.items()}
 
 
 def _number(event: Mapping[str, str], name: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,10 @@ from callcenter.asterisk.dialplan import our_queue
 
 _CHANNEL: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})-", re.ASCII)
 _DEVICE: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})", re.ASCII)
+
+_ENDPOINT: Final = re.compile(r"[1-9][0-9]{2,5}", re.ASCII)
+#: ChannelStateDesc of a phone that was called and has not answered.
+_CALLED: Final = frozenset({"Down", "Ringing"})
 
 #: Device states in which no call reaches the phone; UNKNOWN is an endpoint nobody registered at.
 _AWAY: Final = frozenset({"UNAVAILABLE", "INVALID", "UNKNOWN"})
@@ -89,6 +93,12 @@ class DeskPhones:
             phone.line = Line.HOLDING if event.name == "Hold" else Line.TALKING
         return match[1]
 
+    def on_contact(self, event: AmiMessage) -> str | None:
+        """ContactStatus: the agent whose phone cannot be reached any more."""
+        gone = event.get("ContactStatus") in {"Unreachable", "Removed"}
+        match = _ENDPOINT.fullmatch(event.get("EndpointName") or "")
+        return match[0] if gone and match is not None else None
+
     def on_code(self, agent_id: str) -> None:
         """A feature code runs on this phone."""
         phone = self.of(agent_id)
@@ -119,7 +129,19 @@ class DeskPhones:
                 phone.line, phone.on_code = Line.FREE, False
             elif phone.on_code:
                 phone.line = Line.FREE
-            elif states == {"Ringing"} or states == {"Down"}:
+            elif states <= _CALLED:
                 phone.line = Line.RINGING
             elif phone.line is not Line.HOLDING:
                 phone.line = Line.TALKING
+
+
+def ringing_channels(events: Iterable[AmiMessage], agent_ids: Collection[str]) -> list[str]:
+    """Of CoreShowChannels: channels on which these agents' phones are called."""
+    found = []
+    for event in events:
+        match = _CHANNEL.match(event.get("Channel") or "")
+        if match is None or match[1] not in agent_ids:
+            continue
+        if event.get("ChannelStateDesc") in _CALLED:
+            found.append(event["Channel"])
+    return found

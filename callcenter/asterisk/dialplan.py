@@ -39,9 +39,14 @@ class Context(StrEnum):
     SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    SPY = "cc-spy"
+    TAKE_OVER = "cc-take-over"
+    MOVE = "cc-move"
+    SURVEY = "cc-survey"
     AGENT_CODE = "cc-agent-code"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
     SUB_AGENT_LEAVES = "sub-agent-leaves"
+    EXPERT = "cc-expert"
     SUB_IVR_STEP = "sub-ivr-step"
     SUB_IVR_ASK = "sub-ivr-ask"
     SUB_RECORD = "sub-record"
@@ -86,10 +91,21 @@ class Variable(StrEnum):
     TRANSFER_TO = "CC_TRANSFER_TO"  #: the number of another unit, digits
     TRANSFER_SECONDS = "CC_TRANSFER_SECONDS"  #: how long it rings
     NODE = "CC_NODE"  #: `<flow>:<node>` last entered, so that a second `agi` goes on from there
+    EXPERT = "CC_EXPERT"  #: the extension of an expert group, without its asterisk
+    EXPERTS = "CC_EXPERTS"  #: whose phones ring, joined by -; none: nobody is there
+    EXPERT_SECONDS = "CC_EXPERT_SECONDS"  #: how long they ring
     KEYS = "CC_KEYS"  #: what the caller keyed in, between sub-ivr-ask and reading it
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the agent's channel that a supervisor hears
+    SPY_AGENT = "CC_SPY_AGENT"  #: … the agent
+    SPY_CALL = "CC_SPY_CALL"  #: … and our UUID of the agent's call
+    SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
+    SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
+    SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
     LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
     MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
@@ -163,7 +179,10 @@ class Route(StrEnum):
     """Paths of `agi://host:port/<route>`."""
 
     FLOW = "flow"  #: args: call id, line, node to go on from (or empty)
-    CALLBACK = "callback"  #: args: call id, line, empty, queue: who waits may be called back
+    SURVEY = "survey"  #: args: call id, line
+    #: args: call id, line, empty, queue, QUEUESTATUS (empty: still waits): who may be called back
+    CALLBACK = "callback"
+    EXPERT = "expert"  #: args: extension of the group, agent who calls (or empty)
     PING = "ping"  #: no call: the watchdog's question whether this process still answers
 
 
@@ -213,6 +232,7 @@ class DialplanPrompt(StrEnum):
     GOODBYE = "goodbye"
     NO_AGENTS = "no_agents"
     ALL_BUSY = "all_busy"
+    EXPERT_CALLS_BACK = "expert_calls_back"
     OFFICE_CLOSED = "office_closed"
     INVALID = "invalid"
     MESSAGE_MENU = "message_menu"
@@ -257,6 +277,22 @@ def fax_call_of(uniqueid: str) -> UUID | None:
     """The call whose channel has this uniqueid, if it is a fax call of ours."""
     try:
         return UUID(uniqueid.removeprefix(FAX_CHANNEL_PREFIX)) if uniqueid[:4] == "fax-" else None
+    except ValueError:
+        return None
+
+
+#: Asterisk's own: what Queue() takes a caller's priority from.
+QUEUE_PRIO: Final = "QUEUE_PRIO"
+
+#: Uniqueid of the channel of a supervisor who listens: this and that call's UUID.
+SPY_CHANNEL_PREFIX: Final = "spy-"
+
+
+def spy_call_of(uniqueid: str) -> UUID | None:
+    """The spying call whose channel has this uniqueid, if it is one."""
+    prefix, rest = uniqueid[: len(SPY_CHANNEL_PREFIX)], uniqueid[len(SPY_CHANNEL_PREFIX) :]
+    try:
+        return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
     except ValueError:
         return None
 
@@ -333,7 +369,8 @@ class JournalEvent(StrEnum):
     #: `r` resumed; about: what is heard beside the flow's words, `notice/<name>/<version>` …
     IVR = "CC_IVR"
     EXIT = "CC_EXIT"  #: next=<Exit or empty>&agi=<AGISTATUS>&try=&language=
-    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback>&priority=<1 to 20>
+    #: queue=&why=<flow|failover|direct|transfer|message|overflow|back|callback|supervisor|survey>
+    #: &priority=<1 to 20>
     QUEUE = "CC_QUEUE"
     QUEUE_EXIT = "CC_QUEUE_EXIT"  #: queue=&status=<QUEUESTATUS or empty, KEY: pressed one>
     #: callback=<uuid>&status=<DIALLING, then DIALSTATUS | LATE>&cause=<Q.850>
@@ -342,8 +379,13 @@ class JournalEvent(StrEnum):
     FAX_BEGIN = "CC_FAX_BEGIN"  #: fax=<uuid>&way=<call|number|in>
     #: fax=&way=&status=<FAXSTATUS>&pages=&mode=<audio|T38>&error=<FAXERROR>&station=<digits>
     FAX = "CC_FAX"
+    #: expert=<digits of the extension>: no expert took the citizen, who is owed a call
+    EXPERT = "CC_EXPERT"
     TRANSFER = "CC_TRANSFER"  #: to=<digits>: the flow hands the citizen to another unit's number
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
     VOICEMAIL_END = "CC_VOICEMAIL_END"
+    SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
+    TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -48,12 +48,12 @@ log = logging.getLogger(__name__)
 MODULES: Final = ("res_pjsip.so", "app_queue.so", "pbx_config.so", "app_playback.so")
 
 #: A reload answers before it is done; what is wanted must be seen within this time.
-_SEEN_WITHIN: Final = timedelta(seconds=3)
+_SEEN_WITHIN: Final = timedelta(seconds=4)
 _LOOK_EVERY_SECONDS: Final = 0.1
 #: … and the former configuration, put back, within this: both together before the API gives up.
 _BACK_WITHIN: Final = timedelta(seconds=1)
 #: What Asterisk did not take is tried again after this time, or at the next wish.
-_TRY_AGAIN_SECONDS: Final = 60.0
+_TRY_AGAIN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class SwitchKeeper:
         self._loaded: _Seen | None = None
         #: The one Asterisk did not take, and until when it is left alone.
         self._refused: tuple[str, float] = ("", 0.0)
+        #: A module did not load its files anew: they are new to it still.
+        self._is_stale = False
         #: What Asterisk has not as wanted, as of the last look; for the health report.
         self.problems: tuple[str, ...] = ("not looked yet",)
 
@@ -171,7 +173,7 @@ class SwitchKeeper:
             problems = problems or await self._until_seen(wanted.config, fresh)
         if problems:
             # Not known, or not what it was taken for: everything anew.
-            problems = await self._reload(MODULES) if is_new else []
+            problems = await self._reload(MODULES) if is_new or self._is_stale else []
             problems = problems or await self._until_seen(wanted.config, fresh)
         if not problems:
             self._seen = self._loaded = wanted
@@ -190,7 +192,16 @@ class SwitchKeeper:
         if not await asyncio.to_thread(restore, tree_key(former.tree), paths):
             return "The former configuration is not on the disk any more"
         problems = await self._reload(modules_of(former.tree, refused.tree, MODULES))
-        problems = problems or await self._until_in_force(former.config, _BACK_WITHIN)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _BACK_WITHIN.total_seconds()
+        while not problems:
+            wrong = not_in_force(former.config, await self._look())
+            if not wrong:
+                break
+            if loop.time() > deadline:
+                problems = [str(difference) for difference in wrong]
+            else:
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
         if problems:
             return f"The former configuration is not wholly back ({problems[0]})"
         self._loaded = former
@@ -204,6 +215,7 @@ class SwitchKeeper:
                 await self._ami.action("Reload", {"Module": module})
             except ActionRefused as exc:
                 problems.append(f"{module} was not reloaded: {exc.reason}")
+        self._is_stale = bool(problems)
         return problems
 
     async def _until_seen(self, config: SwitchConfig, fresh: Sequence[AgentConfig]) -> list[str]:

@@ -155,6 +155,10 @@ def _gathered(
     queues_of: dict[str, int] = defaultdict(int)
     for member in seen:
         queues_of[member.interface] += 1
+    for one in todo:
+        if one.action == "QueueAdd":
+            # Comes with its own pause, which one for all queues would undo.
+            queues_of[one.headers["Interface"]] += 1
     alike: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
     for one in todo:
         if one.action == "QueuePause":

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.model import NoSuchGroup
+from callcenter.agents.experts.service import ExpertService
 from callcenter.asterisk.agi.request import AgiRequest
 from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
-from callcenter.asterisk.dialplan import Route
+from callcenter.asterisk.dialplan import Route, Variable
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.cases import case_title
@@ -19,6 +21,7 @@ from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
+from callcenter.calls.model import agent_of
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
 from callcenter.cases.progress import CaseProgress
@@ -29,6 +32,7 @@ from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.voice import LibraryVoice
 from callcenter.knowledge.service import ArticleService
 from callcenter.lines.doors import Doors
+from callcenter.lines.surveys.dialogue import Surveys
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -36,6 +40,7 @@ from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.queues.estimates.service import EstimateService
+from callcenter.switch.service import SwitchService
 
 #: CALLINGPRES (RFC 3323 in Asterisk's coding): these bits say "presentation restricted".
 _PRESENTATION = 0x60
@@ -89,10 +94,25 @@ async def serve_agi(settings: Settings, number: int) -> None:
         await served(request, ivr.run)
 
     async def callback(request: AgiRequest) -> None:
-        await served(request, lambda session: ivr.offer_callback(session, request.argument(4)))
+        queue, status = request.argument(4), request.argument(5)
+        await served(request, lambda session: ivr.offer_callback(session, queue, waits=not status))
+
+    surveys = Surveys(database, system_clock, LibraryVoice(library))
+
+    async def survey(request: AgiRequest) -> None:
+        await surveys.run(AgiCallSession(request, server.counters))
 
     server.add_route(Route.FLOW, flow)
     server.add_route(Route.CALLBACK, callback)
+    experts = ExpertService(
+        database, system_clock, SwitchService(database, system_clock, settings.node)
+    )
+
+    async def expert(request: AgiRequest) -> None:
+        await _ring_experts(request, experts)
+
+    server.add_route(Route.EXPERT, expert)
+    server.add_route(Route.SURVEY, survey)
     await server.serve()
     try:
         await run_until_stopped(
@@ -105,6 +125,18 @@ async def serve_agi(settings: Settings, number: int) -> None:
     finally:
         await server.close()
         await database.close()
+
+
+async def _ring_experts(request: AgiRequest, experts: ExpertService) -> None:
+    """Tell the dialplan whose phones ring; how long is the last word: without it we were lost."""
+    extension = request.headers.get("agi_arg_1", "")
+    caller = agent_of(request.headers.get("agi_channel", ""))
+    try:
+        group, agents = await experts.ring(f"*{extension}", caller)
+    except NoSuchGroup:
+        return
+    await request.command("SET VARIABLE", Variable.EXPERTS, "-".join(agents))
+    await request.command("SET VARIABLE", Variable.EXPERT_SECONDS, str(group.ring_seconds))
 
 
 async def _open_case(connection: AsyncConnection, seed: CallSeed, cases: CaseService) -> None:

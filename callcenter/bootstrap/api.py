@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from callcenter import __version__
 from callcenter.access.api import router as access_router
+from callcenter.access.audit import AuditService
+from callcenter.access.audit_api import router as audit_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
+from callcenter.agents.experts.api import router as experts_router
+from callcenter.agents.experts.service import ExpertService
+from callcenter.agents.on_call.api import router as on_call_router
+from callcenter.agents.on_call.service import OnCallService
+from callcenter.agents.rosters.api import router as rosters_router
+from callcenter.agents.rosters.service import RosterService
 from callcenter.agents.service import AgentService
 from callcenter.agents.sessions.api import reasons_router
 from callcenter.agents.sessions.api import router as agent_states_router
 from callcenter.agents.sessions.reasons import PauseReasonService
 from callcenter.agents.sessions.service import SessionService
+from callcenter.agents.supervision.api import router as supervision_router
+from callcenter.agents.supervision.service import SupervisionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
+from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
 from callcenter.bootstrap.phones import phone_server
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.api import router as calls_router
@@ -48,9 +61,13 @@ from callcenter.knowledge.service import ArticleService
 from callcenter.lines.api import router as lines_router
 from callcenter.lines.callers.api import router as callers_router
 from callcenter.lines.callers.service import CallerListService
+from callcenter.lines.flags.api import router as flags_router
+from callcenter.lines.flags.service import FlagService
 from callcenter.lines.notices.api import router as notices_router
 from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
+from callcenter.lines.surveys.api import router as surveys_router
+from callcenter.lines.surveys.service import SurveyService
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -70,12 +87,15 @@ from callcenter.queues.estimates.api import router as estimates_router
 from callcenter.queues.estimates.service import EstimateService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
+from callcenter.recordings.quality.api import router as quality_router
+from callcenter.recordings.quality.service import QualityService
 from callcenter.recordings.service import RecordingService
 from callcenter.reports.api import router as reports_router
 from callcenter.reports.gauges import QueueGauges
 from callcenter.reports.service import ReportService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
+from callcenter.switch.acts import ActOrders
 from callcenter.switch.service import SwitchService
 
 #: Twice the largest flow; uploads have limits of their own (`RouteLimit`).
@@ -91,6 +111,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
     switch = SwitchService(database, clock, settings.node)
+    acts = ActOrders(database, clock, settings.node)
+    sessions = SessionService(database, clock)
     library = prompt_library(settings, installation)
     flows = FlowService(database, library, clock, zone=settings.zone)
     callers = CallerListService(database, clock, region=settings.phone_region)
@@ -98,12 +120,22 @@ def build_app(settings: Settings, database: Database, installation: Installation
     articles = ArticleService(database, library, clock, zone=settings.zone)
     documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    rosters = RosterService(
+        database, clock, zone=settings.zone, default_language=settings.default_language
+    )
+    live = live_service(settings, database, access)
+    quality = QualityService(
+        database, clock, zone=settings.zone, new_seed=lambda: secrets.randbits(52)
+    )
     api = APIRouter(prefix="/api/v1")
     for room in (
         access_router(access, guard),
+        live_routes(settings, database, live, access, guard),
         calls_router(CallService(database, region=settings.phone_region), guard),
         cases_router(CaseService(database, clock), guard),
         recordings_router(recordings, guard),
+        quality_router(quality, guard),
+        audit_router(AuditService(database), guard),
         fax_router(fax_service(settings, database, documents, clock), documents, guard),
         messages_router(
             MessageService(database, CaseService(database, clock), recordings, clock), guard
@@ -111,6 +143,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         flows_router(flows, guard),
         lines_router(LineService(database, switch, library), guard),
         callers_router(callers, guard),
+        flags_router(FlagService(database, clock), guard),
+        surveys_router(SurveyService(database, clock), guard),
         notices_router(NoticeService(database, library, clock), guard),
         articles_router(articles, guard),
         prompts_router(PromptService(database, Shelf(library, shipped_directory()), clock), guard),
@@ -134,8 +168,15 @@ def build_app(settings: Settings, database: Database, installation: Installation
             ),
             guard,
         ),
-        agent_states_router(SessionService(database, clock), guard, clock),
+        supervision_router(
+            SupervisionService(database, clock, acts, sessions, node=settings.node, new_id=uuid4),
+            guard,
+        ),
+        agent_states_router(sessions, guard, clock),
         reasons_router(PauseReasonService(database, switch), guard),
+        rosters_router(rosters, guard),
+        experts_router(ExpertService(database, clock, switch), guard),
+        on_call_router(OnCallService(database, clock), guard),
     ):
         api.include_router(room)
     app = FastAPI(
@@ -143,6 +184,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         version=__version__,
         description="A city's hotline: calls, cases, recordings, flows, lines.",
     )
+    app.state.live = live
     bodies = (*PROMPT_BODIES, *FAX_BODIES)
     app.add_middleware(BodyLimit, most_bytes=_LARGEST_BODY, routes=bodies, prefix="/api/v1")
     install_problem_handlers(app)
@@ -168,21 +210,24 @@ async def serve_api(settings: Settings) -> None:
     if installation is None:
         raise MissingProgram
     database = Database(database_url(settings), name="callcenter-api")
+    app = build_app(settings, database, installation)
     server = _Server(
         uvicorn.Config(
-            build_app(settings, database, installation),
+            app,
             host=settings.api_host,
             port=settings.api_port,
             log_config=None,
             access_log=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=1,
+            **WEBSOCKETS,
         )
     )
     try:
         await run_until_stopped(
             {
                 "http": _serve_http(server),
+                **live_tasks(app.state.live),
                 "alive": show_life(settings.run_directory / "api.alive"),
             }
         )

@@ -17,6 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.service import owe_by_extension
+from callcenter.agents.supervision.service import on_facts as supervision_on_facts
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -29,6 +31,7 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.asterisk.queue_watch import AmiQueueWatch
+from callcenter.asterisk.supervision import Supervision
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.callbacks import (
     CallbackCases,
@@ -39,7 +42,14 @@ from callcenter.bootstrap.callbacks import (
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
-from callcenter.calls.facts import CallEnded, CallerQueued, CallHandedOn, Fact, MessageLeft
+from callcenter.calls.facts import (
+    CallEnded,
+    CallerQueued,
+    CallHandedOn,
+    Fact,
+    MessageLeft,
+    NoExpertTook,
+)
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.channels.fax.dialler import FaxDialler
@@ -210,7 +220,7 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {}
+        return {**Supervision(self._ami, self._consumer.note, system_clock).executors()}
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -227,11 +237,14 @@ class Node:
                             opened_by="system:node",
                             at=fact.at,
                         )
+                case NoExpertTook():
+                    await owe_by_extension(connection, fact.extension, fact.call_id, at=fact.at)
                 case CallEnded():
                     await _count_articles(connection, fact.call_id)
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await supervision_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
         await self._attendance.on_facts(connection, facts)

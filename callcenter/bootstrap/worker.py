@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from procrastinate import App
 from sqlalchemy import text
 
+from callcenter.agents.on_call.service import AlertKeeper
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.knowledge.edition import CITY_ZONE
@@ -83,6 +84,7 @@ async def serve_worker(settings: Settings) -> None:
             {
                 # Without its database the worker ends; whoever supervises starts it again.
                 "jobs": work(),
+                "alerts": AlertKeeper(database, system_clock).run(),
                 "alive": show_life(settings.run_directory / "worker.alive"),
             }
         )

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
 
-from callcenter.asterisk.dialplan import Context, fax_call_of
+from callcenter.asterisk.dialplan import Context, fax_call_of, spy_call_of
 from callcenter.calls import events as ev
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
@@ -82,6 +82,10 @@ class CallBook:
                 if event.linkedid not in self._by_linkedid:
                     linkedids.add(event.linkedid)
         return uniqueids, linkedids, call_ids
+
+    def knows(self, uniqueid: str) -> bool:
+        """Whether a record of this channel has its call here."""
+        return uniqueid in self._by_uniqueid
 
     def know(self, call: Call) -> None:
         """Take in a call that was folded before, from its rows."""
@@ -223,21 +227,22 @@ class CallBook:
         """Nobody named these records: a call of ours if they came in by our door."""
         group = [event for event, _ in self._release(linkedid)]
         fax_call = next((found for e in group if (found := fax_call_of(e.uniqueid))), None)
-        if fax_call is not None:
+        spy_call = next((found for e in group if (found := spy_call_of(e.uniqueid))), None)
+        if our_call := fax_call or spy_call:
             # A call of ours that was not answered, so that it never came to the dialplan.
             self._begin(
                 ev.CallBegan(
-                    key=_key(b"derived", fax_call.bytes),
+                    key=_key(b"derived", our_call.bytes),
                     at=group[0].at,
                     uniqueid=group[0].uniqueid,
                     linkedid=linkedid,
                     channel=group[0].channel,
-                    call_id=fax_call,
-                    direction="outbound",
+                    call_id=our_call,
+                    direction="outbound" if fax_call else "internal",
                     derived=True,
                 )
             )
-            self._adopt(fax_call, group)
+            self._adopt(our_call, group)
             return
         door = next(
             (e for e in group if isinstance(e, ev.ChannelStarted) and e.context in _OUR_DOOR), None

@@ -101,6 +101,7 @@ class JournalConsumer:
         self._loaded = False
         self._committed: Position | None = None
         self._snapshot: tuple[frozenset[str], datetime] | None = None
+        self._own: list[tuple[CallEvent, asyncio.Future[None]]] = []
         self._singly = 0  # so many batches of one line each, to find the one that fails
         self._tries: dict[bytes, int] = {}
         self.counters = JournalCounters()
@@ -114,6 +115,16 @@ class JournalConsumer:
         channel are ended by a record of our own, through the same fold.
         """
         self._snapshot = (frozenset(live), started_at)
+
+    async def note(self, event: CallEvent) -> None:
+        """Fold a record of our own into its call (`event.uniqueid`), after what is read already;
+        returns once that is committed. For what AMI can do and Asterisk's journal cannot tell.
+
+        Cancelled or failed, nobody knows whether it was: the same record may be given again.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._own.append((event, done))
+        await done
 
     async def run(self) -> None:
         """Wait for the place, then follow the journal; comes back only by cancellation."""
@@ -173,6 +184,9 @@ class JournalConsumer:
         try:
             if not self._loaded:
                 await self._load()
+            if self._own:
+                await self._commit_own()
+                return True
             lines = await asyncio.to_thread(self._reader.read, 1 if self._singly else _BATCH)
             if not lines:
                 return await self._at_end()
@@ -238,6 +252,33 @@ class JournalConsumer:
         self._singly = max(0, self._singly - 1)
         if not self._singly:
             self._tries.clear()
+
+    async def _commit_own(self) -> None:
+        own = list(self._own)
+        events = [event for event, _ in own]
+        try:
+            async with self._database.transaction() as connection:
+                if await store.read_position(connection, self._node) != self._committed:
+                    raise PlaceLost
+                known = await store.known_keys(connection, self._node, [e.key for e in events])
+                await self._learn(connection, events)
+                for event in events:
+                    if event.key not in known and self._book.knows(event.uniqueid):
+                        self._book.take(event, Position(0, 0))
+                await self._write(connection, None, [], self._clock())
+        except (DatabaseUnavailable, PlaceLost):
+            raise  # tried again at the next step
+        except Exception as exc:
+            self._own = self._own[len(own) :]
+            for _, done in own:
+                if not done.done():
+                    done.set_exception(exc)
+            raise
+        self._own = self._own[len(own) :]
+        self._settle(None)
+        for _, done in own:
+            if not done.done():
+                done.set_result(None)
 
     def _parse(
         self, lines: Sequence[Line]

@@ -230,6 +230,14 @@ class CallbackStep(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertsMissed(CallEvent):
+    """CC_EXPERT: no expert took the citizen; `extension` is the group's, without its asterisk."""
+
+    kind: ClassVar[str] = "experts_missed"
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaxBegan(CallEvent):
     """CC_FAX_BEGIN: SendFAX or ReceiveFAX is next. `fax` is a UUID as text; `way`: call (to the
     caller in this call), number (by a call of ours), in (it comes in)."""
@@ -251,6 +259,40 @@ class FaxEnded(CallEvent):
     mode: str = ""
     error: str = ""
     station: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpyBegan(CallEvent):
+    """CC_SPY, on the supervisor's own channel: from now on it hears `agent` in the call
+    `spied_call` (our UUID as text). `mode`: listen, whisper or join."""
+
+    kind: ClassVar[str] = "spy_began"
+    spied_call: str
+    agent: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver(CallEvent):
+    """CC_TAKE_OVER: a supervisor has the caller brought to the phone `agent`."""
+
+    kind: ClassVar[str] = "taken_over"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyBegan(CallEvent):
+    """CC_SURVEY: the agent has left, the caller is asked how it was."""
+
+    kind: ClassVar[str] = "survey_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityChanged(CallEvent):
+    """Ours: Asterisk was seen to have changed the priority of a caller who waits; 0: as all."""
+
+    kind: ClassVar[str] = "priority_changed"
+    priority: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,11 +338,16 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueLeft,
         HandingOn,
         CallbackStep,
+        ExpertsMissed,
         RecordingBegan,
         MessageBegan,
         FaxBegan,
         FaxEnded,
         MessageEnded,
+        SpyBegan,
+        TakenOver,
+        SurveyBegan,
+        PriorityChanged,
         Reconciled,
         Superseded,
         LegMoved,

@@ -109,6 +109,14 @@ class CallTransferred(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoExpertTook(Fact):
+    """A citizen came to an expert group and nobody took them; the group owes a call."""
+
+    kind: ClassVar[str] = "no_expert_took"
+    extension: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallHandedOn(Fact):
     """The flow has another unit's number dialled."""
 
@@ -121,6 +129,41 @@ class OtherUnitAnswered(Fact):
     """The caller and the other unit hear each other."""
 
     kind: ClassVar[str] = "other_unit_answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpyingBegan(Fact):
+    """The supervisor whose phone is `phone` hears `agent` in the call `spied_call`; told again at
+    each change of `mode` (listen, whisper, join)."""
+
+    kind: ClassVar[str] = "spying_began"
+    phone: str
+    agent: str
+    spied_call: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTakenOver(Fact):
+    """A supervisor has the caller brought to the phone `agent`."""
+
+    kind: ClassVar[str] = "call_taken_over"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyStarted(Fact):
+    """The agent has left, the caller is asked how it was."""
+
+    kind: ClassVar[str] = "survey_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerPriorityChanged(Fact):
+    """A supervisor changed how far ahead of others the caller waits; 0: as all."""
+
+    kind: ClassVar[str] = "caller_priority_changed"
+    priority: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
-from callcenter.calls import waiting
+from callcenter.calls import supervised, waiting
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import (
@@ -88,6 +88,10 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.HandingOn():
             call = replace(call, handed_on_to=event.to)
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
+        case ev.ExpertsMissed():
+            return call, [
+                fa.NoExpertTook(call_id=call.call_id, at=event.at, extension=event.extension)
+            ]
         case ev.QueueEntered():
             call = replace(call, priority=event.priority or call.priority)
             return _queued(call, event, event.queue, event.why)
@@ -111,6 +115,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 to=event.to,
             )
             return call, [fact]
+        case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
+            return supervised.changed(call, event)
         case ev.Reconciled():
             return _end(call, event, "system", reconciled=True)
         case ev.Superseded():
@@ -131,7 +137,7 @@ def _note(call: Call, event: CallEvent) -> Call:
         started_at=call.started_at if call.ended_at else min(call.started_at, event.at),
     )
     match event:
-        case ev.LinkedidEnded() | ev.Reconciled() | ev.Superseded():
+        case ev.LinkedidEnded() | ev.Reconciled() | ev.Superseded() | ev.PriorityChanged():
             return call
     leg = call.leg(event.uniqueid)
     if leg is None:
@@ -316,6 +322,7 @@ def _queued(
         queue=queue,
         queued_at=call.queued_at or event.at,
         left_queue=False,
+        surveyed=False,
         state=CallState.QUEUED if nobody_yet else call.state,
     )
     return call, [fa.CallerQueued(call_id=call.call_id, at=event.at, queue=queue, why=why)]
@@ -381,8 +388,10 @@ def _channel_over(
     elif leg.hangup_cause is None and cause is not None:
         call = _with_leg(call, replace(leg, hangup_cause=cause))
     call, facts = _talk_over(call, event)
+    if isinstance(event, ev.ChannelHungUp) and not call.ended_at:
+        call = supervised.parted(call, leg, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
-        call, more = _end(call, event, _hung_up_by(call, leg, source))
+        call, more = _end(call, event, supervised.ended_by(call, _hung_up_by(call, leg, source)))
         facts += more
     return call, facts
 

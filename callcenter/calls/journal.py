@@ -64,6 +64,9 @@ _MODE: Final = re.compile(r"[A-Za-z0-9]{0,20}")
 _MOST_FAX_PAGES: Final = 9999
 #: What a node told beside the flow's words: `notice/<name>/<version>`, `article/<name>/<version>`.
 _ABOUT: Final = re.compile(r"[A-Za-z0-9_./-]{0,200}")
+_EXPERT: Final = re.compile(r"7[0-9]{1,3}")
+_AGENT: Final = re.compile(r"[1-9][0-9]{2,5}")
+_SPY_MODES: Final = frozenset({"listen", "whisper", "join"})
 _HIGHEST_PRIORITY: Final = 20
 _HIGHEST_CAUSE: Final = 127
 _LONGEST_QUEUE: Final = 100_000
@@ -265,6 +268,8 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             )
         case dialplan.JournalEvent.TRANSFER:
             return ev.HandingOn(**common, to=_text(extra, "to", _NUMBER))
+        case dialplan.JournalEvent.EXPERT:
+            return ev.ExpertsMissed(**common, extension=_text(extra, "expert", _EXPERT))
         case dialplan.JournalEvent.RECORDING:
             return ev.RecordingBegan(**common, name=_recording_name(extra))
         case dialplan.JournalEvent.VOICEMAIL:
@@ -299,8 +304,33 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 error=_text(extra, "error", _FAX_ERROR)[:200],
                 station=_text(extra, "station", _STATION)[:20],
             )
+        case dialplan.JournalEvent.SPY:
+            return ev.SpyBegan(
+                **common,
+                spied_call=str(_uuid(extra, "call")),
+                agent=_agent(extra),
+                mode=_one_of(extra, "mode", _SPY_MODES),
+            )
+        case dialplan.JournalEvent.TAKE_OVER:
+            return ev.TakenOver(**common, agent=_agent(extra))
+        case dialplan.JournalEvent.SURVEY:
+            return ev.SurveyBegan(**common)
         case _:
             return Ignored(row["eventtype"])
+
+
+def _agent(extra: _Extra) -> str:
+    agent = _text(extra, "agent", _AGENT)
+    if not agent:
+        raise BrokenRule("agent is empty")
+    return agent
+
+
+def _one_of(extra: _Extra, name: str, words: frozenset[str]) -> str:
+    word = _text(extra, name, _WORD)
+    if word not in words:
+        raise BrokenRule(f"{name} has a form we do not write")
+    return word
 
 
 def _bounded(extra: _Extra, name: str, least: int, most: int) -> int | None:

@@ -251,6 +251,10 @@ class Call:
     let_go: str = ""
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
     other_answered: bool = False  #: there; in a callback: the citizen
+    #: Who ended the last talk with an agent, by that leg's HANGUP: agent, caller or system.
+    parted_by: str | None = None
+    #: The caller is asked how it was: the conversation is over, whoever hangs up now.
+    surveyed: bool = False
     missed: tuple[MissedRing, ...] = ()
     recordings: tuple[str, ...] = ()
     last_event_at: datetime | None = None

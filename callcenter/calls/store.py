@@ -94,7 +94,7 @@ _upsert_visit = _insert_visit.on_conflict_do_update(
     index_elements=["call_id", "visit"],
     set_={
         name: _insert_visit.excluded[name]
-        for name in ("answered_at", "agent", "left_at", "outcome")
+        for name in ("priority", "answered_at", "agent", "left_at", "outcome")
     },
 )
 _insert_talk = insert(agent_talks)

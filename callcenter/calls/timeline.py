@@ -40,6 +40,8 @@ _DOOR: Final[dict[str, str]] = {
     DoorStep.NOTICE: "Was told that the call is recorded.",
     DoorStep.WELCOME: "Was welcomed.",
     DoorStep.CLOSED: "Was told that the line is closed now.",
+    ".survey_solved": "Was asked whether the matter is solved.",
+    ".survey_satisfied": "Was asked whether the service was good.",
     ".callback": "Was offered to be called back.",
 }
 _WHY: Final = {
@@ -48,6 +50,8 @@ _WHY: Final = {
     "direct": "the line has no menu",
     "transfer": "transferred by an agent",
     "message": "in place of a message",
+    "supervisor": "put there by a supervisor",
+    "survey": "asked for a person after the conversation",
     "overflow": "given up by another queue",
     "back": "back at the place the caller had",
     "callback": "in the place of a citizen who is called back",
@@ -87,6 +91,7 @@ _ENDS: Final = {
     "blocked": "The call ended at the door; the number is on the nuisance list",
     "failed": "The call ended before it could be served",
 }
+_SPIES: Final = {"listen": "listens to", "whisper": "whispers to", "join": "talks with"}
 _BY: Final = {"caller": "the caller hung up", "agent": "the agent hung up", "system": "ended by us"}
 
 
@@ -96,7 +101,10 @@ def timeline(call_id: UUID, node: str, events: Iterable[CallEvent]) -> list[Time
     call = None
     for event in events:
         call, facts = apply(call or begin(call_id, node, event), event)
-        items += [TimelineItem(fact.at, fact.kind, _words(fact)) for fact in facts]
+        for fact in facts:
+            of_ours = call.calls_back and isinstance(fact, fa.CallAnswered)
+            words = "An agent took the callback." if of_ours else _words(fact)
+            items.append(TimelineItem(fact.at, fact.kind, words))
     if call is not None and items and items[0].kind == fa.CallStarted.kind:
         # The record of our UUID is younger than the channel's beginning.
         items[0] = TimelineItem(call.started_at, items[0].kind, items[0].detail)
@@ -140,10 +148,21 @@ def _words(fact: Fact) -> str:
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to
             return f"Agent {fact.agent or 'unknown'} transferred the call to {to} {how}."
+        case fa.NoExpertTook():
+            return f"No expert of *{fact.extension} took the citizen: the group owes a call."
         case fa.CallHandedOn():
             return f"Handed on to {fact.to}."
         case fa.OtherUnitAnswered():
             return "The other unit answered; the two hear each other."
+        case fa.SpyingBegan():
+            how = _SPIES.get(fact.mode, fact.mode)
+            return f"Phone {fact.phone} {how} agent {fact.agent} in call {fact.spied_call}."
+        case fa.CallTakenOver():
+            return f"A supervisor took the call over: phone {fact.agent} rings."
+        case fa.SurveyStarted():
+            return "The agent has hung up; the caller is asked how it was."
+        case fa.CallerPriorityChanged():
+            return f"A supervisor changed the priority to {fact.priority}."
         case fa.CitizenDialled():
             return "The citizen is called back."
         case fa.CitizenReached():

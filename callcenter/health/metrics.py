@@ -135,7 +135,7 @@ class _Snapshot:
 
 
 async def _read(connection: AsyncConnection, now: datetime) -> Figures:
-    """Seven queries, each through an index or over a small table."""
+    """Eight queries, each through an index or over a small table."""
     since = now - DAY
     # A line that is not configured is whatever somebody dialled: no label of its own.
     line = func.coalesce(lines.c.number, literal("other")).label("line")

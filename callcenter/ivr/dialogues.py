@@ -279,9 +279,9 @@ async def callback(talk: Conversation, here: str, node: ToCallback, key: str) ->
     return await _wish(talk, here, key, before, number, queue=node.queue) or refused
 
 
-async def offer_callback(talk: Conversation, queue: str) -> FlowExit:
+async def offer_callback(talk: Conversation, queue: str, *, waits: bool = True) -> FlowExit:
     """Who waits in `queue` pressed the key: at this number, read digit by digit, or at another one.
-    Whoever does not choose goes on waiting.
+    Whoever does not choose goes on waiting; `waits` false: the queue had given them up.
     """
     key, number = OFFER_KEY, talk.call.caller
     if number is not None:
@@ -292,18 +292,20 @@ async def offer_callback(talk: Conversation, queue: str) -> FlowExit:
         ]
         pressed = await _choice(talk, OFFER, key, files, "12")
         if pressed is None or pressed == "0":
-            return await _waits_on(talk, queue, pressed or TIMED_OUT)
+            return await _no_wish(talk, queue, pressed or TIMED_OUT, waits=waits)
         key = pressed
         number = number if pressed == "1" else None
     taken = await _wish(talk, OFFER, key, [], number, queue=queue)
     if isinstance(taken, CallBack):
         return taken
-    return await _waits_on(talk, queue, taken.key if isinstance(taken, Go) else TIMED_OUT)
+    key = taken.key if isinstance(taken, Go) else TIMED_OUT
+    return await _no_wish(talk, queue, key, waits=waits)
 
 
-async def _waits_on(talk: Conversation, queue: str, key: str) -> FlowExit:
+async def _no_wish(talk: Conversation, queue: str, key: str, *, waits: bool) -> FlowExit:
     await talk.entered(OFFER, key)
-    await talk.read(talk.prompts("callback_back"))
+    if waits:
+        await talk.read(talk.prompts("callback_back"))
     return EnterQueue(queue, why="back")
 
 

@@ -109,6 +109,7 @@ class Door:
     is_open: bool = True
     closed_to: ClosedTo = ClosedTo.VOICEMAIL
     closed_say: dict[str, str] | PromptRef | None = None
+    survey: bool = False  #: callers are asked after the conversation how it was
 
     def unknown_caller(self) -> Door:
         """The same door for somebody on no list: for when the lists cannot be asked."""

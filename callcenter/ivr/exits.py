@@ -12,6 +12,7 @@ class EnterQueue:
     """To a person. `why`: `flow`, `direct` (a line without a menu), `no_flow`, `no_line`, `steps`
     (the caller went round in circles) or `fault` (ours). `priority` 0 to 20: higher comes first.
     `position` and `wait`: what was foretold; None: it could not be known.
+    `survey`: the caller is asked afterwards how it was.
     """
 
     queue: str
@@ -19,6 +20,7 @@ class EnterQueue:
     priority: int = 0
     position: int | None = None
     wait: timedelta | None = None
+    survey: bool = False
 
 
 @dataclass(frozen=True, slots=True)

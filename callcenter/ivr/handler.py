@@ -106,9 +106,9 @@ class IvrService:
         self.counts[f"exit_{type(exit).__name__}"] += 1
         await call.leave(exit)
 
-    async def offer_callback(self, call: CallSession, queue: str) -> None:
-        """Offer a caller who waits in `queue` to be called back: the wish is taken, or the caller
-        goes on waiting. Raises as `run`.
+    async def offer_callback(self, call: CallSession, queue: str, *, waits: bool = True) -> None:
+        """Offer a caller who waits in `queue` (or did, until it gave them up) to be called back:
+        the wish is taken, or the dialplan goes on as it would have. Raises as `run`.
         """
         exit: FlowExit = EnterQueue(queue)
         try:
@@ -116,7 +116,7 @@ class IvrService:
             language = call.language or plan.language or DEFAULT_LANGUAGE
             offer = Plan("", 0, _NO_FLOW, queue, language)
             talk = Conversation(offer, call, self._voice, self._around)
-            exit = await dialogues.offer_callback(talk, queue)
+            exit = await dialogues.offer_callback(talk, queue, waits=waits)
         except CallerHungUp:
             raise
         except Exception as exc:
@@ -157,8 +157,10 @@ class IvrService:
                 ahead=met.ahead,
                 on_fault=self._count_fault,
             )
-        if isinstance(exit, EnterQueue) and door.priority > exit.priority:
-            return replace(exit, priority=door.priority)
+        if isinstance(exit, EnterQueue):
+            # Who is on the nuisance list came by the emergency key: nobody asks them how it was.
+            survey = door.survey and door.blocked is None
+            return replace(exit, priority=max(door.priority, exit.priority), survey=survey)
         return exit
 
     async def _tell(self, call: CallSession, foretold: Foretold) -> None:

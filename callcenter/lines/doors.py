@@ -133,6 +133,7 @@ def _door_row(row: RowMapping, decision: Decision) -> DoorRow:
         emergency_key=row["emergency_key"],
         closed_to=ClosedTo(row["closed_to"]),
         closed_say=store.said_of(row["closed_say"]),
+        survey=bool(row["survey"]),
     )
     return DoorRow(door, row["schedule"])
 

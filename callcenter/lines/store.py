@@ -17,6 +17,7 @@ from callcenter.lines.callers.store import entry_of
 from callcenter.lines.callers.tables import listed_callers
 from callcenter.lines.model import Line, LineEdit, Mode, Said
 from callcenter.lines.notices.tables import recording_notice_versions as notice_versions
+from callcenter.lines.surveys.tables import line_surveys
 from callcenter.lines.tables import lines
 from callcenter.queues.tables import queues
 from callcenter.schedules.tables import schedules
@@ -151,11 +152,12 @@ async def door_rows(
         lines,
         newest.c.version.label("notice_version"),
         newest.c.words.label("notice_words"),
+        line_surveys.c.enabled.label("survey"),
         *(column.label(f"on_{column.name}") for column in listed.c),
     ).select_from(
-        lines.outerjoin(newest, true()).outerjoin(
-            listed, and_(listed.c.number == caller_number, listed.c.lifted_at.is_(None))
-        )
+        lines.outerjoin(newest, true())
+        .outerjoin(line_surveys, line_surveys.c.line == lines.c.number)
+        .outerjoin(listed, and_(listed.c.number == caller_number, listed.c.lifted_at.is_(None)))
     )
     if line is not None:
         wanted = wanted.where(lines.c.number == line)

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the REST API listens on.")
     api_port: Port = Field(8000, description="Port of the REST API.")
+    events_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Pages that may open the WebSocket besides the API's own host: "
+        "https://desk.city.example, comma-separated.",
+    )
     token_ttl: timedelta = Field(
         timedelta(hours=12), description="How long a bearer token lasts (ISO 8601 or seconds)."
     )
@@ -235,8 +240,20 @@ class Settings(BaseSettings):
             raise ValueError("must be an IANA time zone, as Asia/Shanghai") from exc
         return value
 
+    @field_validator("events_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[a-z0-9.\[\]:-]{1,253}", part) for part in value):
+            raise ValueError("write origins as browsers do: https://desk.city.example")
+        return value
+
     @field_validator(
-        "agent_networks", "trunk_addresses", "fax_prefixes", "callback_prefixes", mode="before"
+        "agent_networks",
+        "trunk_addresses",
+        "fax_prefixes",
+        "callback_prefixes",
+        "events_origins",
+        mode="before",
     )
     @classmethod
     def _split_list(cls, value: object) -> object:

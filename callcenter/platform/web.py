@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -142,6 +143,18 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
     except (ValueError, TypeError):
         pass
     raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+
+
+def decode_place(cursor: str) -> tuple[datetime, UUID]:
+    """A place by time and UUID. Raises `InvalidField` for a cursor we did not make."""
+    at, key = decode_cursor(cursor, 2)
+    try:
+        place = datetime.fromisoformat(at), UUID(key)
+    except ValueError:
+        place = None
+    if place is None or place[0].tzinfo is None:
+        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    return place
 
 
 def set_etag(response: Response, version: int) -> None:

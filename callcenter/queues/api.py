@@ -59,7 +59,8 @@ from callcenter.queues.service import Changed, QueueService
 
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 
-QueuePath = Annotated[str, InPath(pattern=_NAME)]
+# A name that no queue can have is the name of none: 404.
+QueuePath = Annotated[str, InPath(json_schema_extra={"pattern": _NAME})]
 QueueName = Annotated[str, Field(pattern=_NAME)]
 AgentId = Annotated[str, Field(pattern=r"^[1-9][0-9]{2,5}$")]
 Every = Annotated[StrictInt, Field(ge=SAY_EVERY_SECONDS[0], le=SAY_EVERY_SECONDS[1])]

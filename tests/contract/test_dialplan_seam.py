@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.agents.supervision.model import SpyMode
 from callcenter.asterisk.config.model import (
     AgentConfig,
     LineConfig,
@@ -39,6 +40,7 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
+from callcenter.asterisk.supervision import spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
@@ -159,6 +161,7 @@ MODULE_OF = {
         "app_queue",
     ),
     "CELGenUserEvent": "app_celgenuserevent",
+    "ChanSpy": "app_chanspy",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
     "Gosub": "app_stack",
@@ -336,13 +339,38 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
     back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
+    # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
+        (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
     assert "Set(CC_CALLBACK_TO=${FILTER(0123456789+,${CC_CALLBACK_TO})})" in plan.text
+
+
+def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
+    for context, exten, line in plan.code:
+        for entered in (Context.SPY, Context.TAKE_OVER, Context.MOVE):
+            assert f"{entered}," not in line, (context, exten, line)
+    [spied] = [line for _, _, line in plan.code if line.startswith("ChanSpy(")]
+    # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
+    assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
+    options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
+    assert options == list(spy_options().values())
+    assert [str(mode) for mode in SpyMode] == list(plan.extens[Context.SPY])[:3]
+
+
+def test_a_survey_says_goodbye_whatever_python_does(plan: Dialplan) -> None:
+    way = [line for context, exten, line in plan.code if (context, exten) == ("cc-survey", "s")]
+    asked = next(i for i, line in enumerate(way) if line.startswith("AGI("))
+    assert way[asked - 1] == "Set(CC_NEXT=)"
+    assert way[asked + 2].endswith("/goodbye)")
+    assert way[asked + 3] == "Hangup(16)"
+    assert "Set(CC_SURVEY=)" in way[:asked]
 
 
 def test_nothing_in_the_dialplan_leads_to_a_fax_call_of_ours(plan: Dialplan) -> None:

@@ -198,6 +198,8 @@ def _exit_variables(exit: FlowExit) -> tuple[Exit, dict[Variable, str]]:
                 variables[Variable.POSITION] = str(exit.position)
             if exit.wait is not None:
                 variables[Variable.ESTIMATE] = str(round(exit.wait.total_seconds()))
+            if exit.survey:
+                variables[Variable.SURVEY] = "yes"
             return Exit.QUEUE, variables
         case LeaveMessage():
             variables = {Variable.REASON: exit.why}

@@ -232,6 +232,7 @@ class SwitchConfig:
     queues: tuple[QueueConfig, ...] = ()
     #: Digit behind *47 and the reason of the pause it gives.
     pause_codes: tuple[tuple[str, str], ...] = ()
+    experts: tuple[str, ...] = ()  #: extensions of expert groups: *7x
     default_queue: str = "general"
     default_language: str = "zh"
     record_from: RecordFrom = "conversation"

@@ -186,10 +186,10 @@ def _contact(config: SwitchConfig) -> str:
 
 
 def _phones(config: SwitchConfig) -> str:
-    """What agents can dial or transfer to: each other, and the queues by name."""
+    """What agents can dial or transfer to: each other, the queues by name, expert groups."""
     head = (
         "; Enters: an agent's phone, or a citizen it transfers.\n"
-        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code.\n"
+        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code, cc-expert.\n"
         f"[{Context.FROM_AGENTS}]\n"
     )
     agents = (
@@ -202,7 +202,13 @@ def _phones(config: SwitchConfig) -> str:
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
-    return GENERATED + head + "".join(agents) + "".join(names) + _codes(config)
+    experts = (
+        f"exten = {extension},1,Set({Variable.EXPERT}={extension[1:]})\n"
+        f" same = n,Goto({Context.EXPERT},s,1)\n"
+        for extension in config.experts
+    )
+    parts = ("".join(agents), "".join(names), "".join(experts), _codes(config))
+    return GENERATED + head + "".join(parts)
 
 
 def _codes(config: SwitchConfig) -> str:

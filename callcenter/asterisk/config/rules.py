@@ -21,6 +21,7 @@ _QUEUE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PROMPT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: do_say() of app_playback holds a file's name in 128 bytes; the longest piece is w_in_line.
 _LONGEST_SPOKEN = 100
+_EXPERT = re.compile(r"[*]7[0-9]{1,3}")
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _LANGUAGE = re.compile(r"[a-z]{2}(?:_[A-Z]{2})?")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -187,6 +188,9 @@ def _check_rows(config: SwitchConfig) -> None:
         unknown = set(queue.members) - agents
         if unknown:
             raise BadConfiguration("queues.members", f"no such agent: {', '.join(sorted(unknown))}")
+    for extension in config.experts:
+        _match("experts", extension, _EXPERT, "*7 and one to three digits")
+    _unique("experts", config.experts)
     if config.default_queue not in queues:
         raise BadConfiguration("default_queue", f"no such queue: {config.default_queue!r}")
     for line in config.lines:

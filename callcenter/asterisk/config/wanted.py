@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.experts.tables import expert_groups
 from callcenter.agents.phone import PhoneKind
 from callcenter.agents.sessions.reasons import pause_codes
 from callcenter.agents.tables import agents
@@ -78,6 +79,9 @@ async def read_wanted(
             .order_by(queue_members.c.queue, queue_members.c.agent_id)
         )
     ).all()
+    experts = await connection.scalars(
+        select(expert_groups.c.extension).order_by(expert_groups.c.extension)
+    )
     members: dict[str, list[str]] = {}
     for row in member_rows:
         members.setdefault(row.queue, []).append(row.agent_id)
@@ -105,6 +109,7 @@ async def read_wanted(
             _queue(one, tuple(members.get(one.name, ())), settings) for one in known_queues
         ),
         pause_codes=tuple(await pause_codes(connection)),
+        experts=tuple(experts),
         default_queue=default_queue,
         default_language=settings.default_language,
         record_from=settings.record_from,
@@ -145,7 +150,8 @@ def _queue(queue: Queue, members: tuple[str, ...], settings: Settings) -> QueueC
 def _agent(row: Row[Any]) -> AgentConfig:
     # One name that cannot be written must not keep everybody's configuration from being written.
     name = "".join(c for c in row.name if unicodedata.category(c) not in _INVISIBLE)
-    return AgentConfig(row.agent_id, name[:80], row.sip_digest, PhoneKind(row.phone_kind))
+    name = unicodedata.normalize("NFC", name)[:80]
+    return AgentConfig(row.agent_id, name, row.sip_digest, PhoneKind(row.phone_kind))
 
 
 def _http(settings: Settings) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class CallbackLines(Protocol):
         """Calls (`call_id`) of ours that live now. Raises `OutcomeUnknown`."""
         ...
 
-    async def withdraw(self, call_id: UUID, queue: str) -> None:
+    async def withdraw(self, call_id: UUID) -> None:
         """Take it out of the queue, if it still waits there. Raises `OutcomeUnknown`."""
         ...
 
@@ -261,7 +261,7 @@ class CallbackDialler:
         the journal no call of were not made. Raises `OutcomeUnknown`."""
         for row in under_way:
             if row["state"] == TryState.PLACED and not row["wanted"] and row["has_call"]:
-                await self._lines.withdraw(row["call_id"], row["queue"])
+                await self._lines.withdraw(row["call_id"])
         before = self._clock() - _PATIENCE
         lost = [row for row in under_way if not row["has_call"] and row["placed_at"] < before]
         if not lost or not self._journal_is_read():

@@ -30,9 +30,11 @@ from callcenter.queues.callbacks.model import (
     Try,
     TryOutcome,
     TryState,
+    callable_number,
     outcome_of_dialling,
 )
 from callcenter.queues.callbacks.service import TOPIC
+from callcenter.queues.store import default_queue, existing
 
 BY: Final = "system:callback"
 
@@ -54,8 +56,7 @@ class CaseFiles(Protocol):
 
 
 class CallbackDuty:
-    """Follows the facts of calls; `settle` is the dialler's too. `queue`: where a missed call is
-    taken up that never came to one."""
+    """Follows the facts of calls; `settle` is the dialler's too."""
 
     def __init__(self, cases: CaseFiles, policy: Policy, rule: NumberRule) -> None:
         self._cases = cases
@@ -172,6 +173,14 @@ class CallbackDuty:
         number = call["caller_number"]
         if number is None or not self._was_missed(call):
             return
+        queue = call["queue"] if await existing(connection, [call["queue"]]) else None
+        queue = queue or await default_queue(connection)
+        try:
+            callable_number(number)
+        except InvalidField:
+            return  # an extension, a service: nobody a citizen would be called back at
+        if queue is None:
+            return
         await store.lock_number(connection, number)
         if await store.answered_since(connection, number, call["started_at"]):
             return
@@ -187,7 +196,7 @@ class CallbackDuty:
             callback_id=uuid4(),
             call_id=call["call_id"],
             kind=Kind.MISSED,
-            queue=call["queue"],
+            queue=queue,
             line=call["line"],
             number=number,
             language=call["language"] or "zh",

@@ -174,15 +174,14 @@ async def tries_by_call(connection: AsyncConnection, call_ids: Collection[UUID])
 
 
 async def under_way(connection: AsyncConnection, node: str) -> Sequence[RowMapping]:
-    """Attempts of this node that are not over: `call_id`, `state`, `placed_at`, `queue`, whether
-    the journal has the call (`has_call`), whether it is still `wanted`."""
+    """Attempts of this node that are not over: `call_id`, `state`, `placed_at`, whether the
+    journal has the call (`has_call`), whether it is still `wanted`."""
     has_call = exists(select(calls.c.call_id).where(calls.c.call_id == callback_tries.c.call_id))
     rows = await connection.execute(
         select(
             callback_tries.c.call_id,
             callback_tries.c.state,
             callback_tries.c.placed_at,
-            callbacks.c.queue,
             (callbacks.c.state == "waiting").label("wanted"),
             has_call.label("has_call"),
         )

@@ -43,6 +43,7 @@ async def test_the_next_agent_answers(scene: Scene) -> None:
         ("agent_did_not_answer", "1001"),
         ("agent_rang", "1002"),
         ("agent_answered", "1002"),
+        ("agent_talk_ended", "1002"),
     ]
     legs = {leg["agent"]: leg for leg in call["legs"] if leg["role"] == "agent"}
     assert legs["1001"]["answered_at"] is None

@@ -67,16 +67,26 @@ async def test_who_is_paused_over_rest_is_not_rung_and_wrong_states_are_refused(
         assert (await desk.wish("1001", state="ready"))["state"] == "ready"
 
 
-async def test_a_phone_that_vanishes_pauses_its_agent_until_it_is_back(
+async def test_a_phone_that_vanishes_pauses_its_agent_and_the_caller_goes_on_to_the_next(
     scene: Scene, desk: Desk
 ) -> None:
     async with scene.agent("1001") as phone:
         await desk.until("1001", state="ready")
         await phone.calls.end()
-        # Asterisk asks phones every 15 s; here it is told to ask now.
-        await scene.hotline.console("pjsip qualify 1001")
-        await desk.until("1001", state="paused", reason="phone_gone", in_force=True)
-        assert await desk.paused_for("1001") == "phone_gone"
+        async with citizen(scene, 12) as caller:
+            # Asterisk does not know yet that nobody is there.
+            await desk.until("1001", state="ringing")
+            async with scene.agent("1002"):
+                # It asks phones every 15 s; here it is told to ask now, and waits three.
+                await scene.hotline.console("pjsip qualify 1001")
+                await desk.until("1001", state="paused", reason="phone_gone", in_force=True)
+                assert await desk.paused_for("1001") == "phone_gone"
+                await desk.until("1002", 4, state="talking")
+                assert (await caller.result()).ok
+    call = await scene.call(disposition="answered", agent="1002")
+    assert (await scene.timeline(call)).count("caller_queued") == 1, "the place was never lost"
+
+    scene.begin_anew()
     async with scene.agent("1001"), citizen(scene, 2) as caller:
         await desk.until("1001", state="talking", queue=QUEUE)
         assert (await caller.result()).ok

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,6 +38,10 @@ class Room:
     switch: ScriptedSwitch
 
 
+async def no_prompts() -> Mapping[str, frozenset[str]]:
+    return {}
+
+
 @pytest.fixture
 async def room(database: Database) -> AsyncIterator[Room]:
     switch = ScriptedSwitch(clock)
@@ -48,7 +52,7 @@ async def room(database: Database) -> AsyncIterator[Room]:
         database,
         lambda guard, _clock: [
             agents_router(service, guard),
-            queues_router(QueueService(database), guard),
+            queues_router(QueueService(database, switch, no_prompts), guard),
         ],
     ) as desk:
         yield Room(desk, switch)

@@ -62,6 +62,17 @@ async def test_a_browser_is_told_its_websocket(phones: Phones) -> None:
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-for-this-phone")
 
 
+async def test_an_agent_may_read_of_the_own_phone_and_of_no_other(phones: Phones) -> None:
+    for agent_id, user in (("2001", "aki"), ("2002", None)):
+        body = {"id": agent_id, "name": "x", "user": user}
+        assert (await phones.desk.anna.post("/agents", json=body)).status_code == 201
+    for path in ("phone", "phone/linphone.xml"):
+        assert (await phones.desk.aki.get(f"/agents/2001/{path}")).status_code == 200
+        assert (await phones.desk.aki.get(f"/agents/2002/{path}")).status_code == 403
+        assert (await phones.desk.nobody.get(f"/agents/2001/{path}")).status_code == 401
+    assert (await phones.desk.aki.post("/agents/2001/phone/secret")).status_code == 403
+
+
 async def test_linphone_is_provisioned_without_the_secret(
     phones: Phones, database: Database
 ) -> None:

@@ -166,7 +166,7 @@ async def running(database: Database) -> AsyncIterator[Stage]:
     client = AmiClient(
         settings, clock=clock, uniform=lambda low, high: high, on_connected=bus.snapshot
     )
-    keeper = AttendanceKeeper(database, clock, client, bus)
+    keeper = AttendanceKeeper(database, clock, client, bus, default_language="zh")
     await client.start()
     await client.wait_ready(timedelta(seconds=5))
     tasks = [

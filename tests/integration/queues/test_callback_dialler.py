@@ -86,7 +86,7 @@ class Lines:
     async def live(self) -> Collection[UUID]:
         return self.channels
 
-    async def withdraw(self, call_id: UUID, queue: str) -> None:
+    async def withdraw(self, call_id: UUID) -> None:
         self.withdrawn.append(call_id)
 
 
@@ -166,6 +166,7 @@ class Room:
         seconds: float,
         number: str | None = NUMBER,
         outcome: str = "timeout",
+        queue: str = "general",
     ) -> UUID:
         """A caller who waited so long and left, as the journal tells it."""
         entered_at = self.clock()
@@ -181,7 +182,7 @@ class Room:
                 insert(queue_visits).values(
                     call_id=call_id,
                     visit=1,
-                    queue="general",
+                    queue=queue,
                     why="flow",
                     entered_at=entered_at,
                     left_at=self.clock(),
@@ -547,6 +548,7 @@ async def test_a_caller_nobody_answered_is_a_duty_with_a_clock(
     [
         ("abandoned", 4.9, NUMBER),
         ("abandoned", 60, None),
+        ("abandoned", 60, "110"),
         ("voicemail", 60, NUMBER),
         ("callback_requested", 60, NUMBER),
         ("answered", 60, NUMBER),
@@ -557,6 +559,11 @@ async def test_others_are_not_missed(
 ) -> None:
     await room.waited(disposition, seconds, number)
     assert await room.all() == []
+
+
+async def test_a_queue_that_is_gone_takes_no_duty_with_it(room: Room) -> None:
+    await room.waited("abandoned", 60, queue="gone")
+    assert (await room.to()).callback.queue == "general"
 
 
 async def test_who_called_again_and_was_answered_was_not_missed(room: Room) -> None:

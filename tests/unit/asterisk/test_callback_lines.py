@@ -75,6 +75,15 @@ def test_a_queue_serves_somebody_where_a_phone_is_there(status: str, somebody: b
     assert queues_of(events) == {"general": QueueNow(somebody=somebody, room=True)}
 
 
+def test_the_queues_of_a_queues_languages_are_one() -> None:
+    events = [
+        {"Event": "QueueParams", "Queue": "q_general", "Max": "2", "Calls": "1"},
+        {"Event": "QueueParams", "Queue": "q_general-en", "Max": "2", "Calls": "2"},
+        {"Event": "QueueMember", "Queue": "q_general-en", "Status": "1"},
+    ]
+    assert queues_of(events) == {"general": QueueNow(somebody=True, room=False)}
+
+
 def test_a_full_queue_has_no_room() -> None:
     def queue(calls: str) -> bool:
         event = {"Event": "QueueParams", "Queue": "q_general", "Max": "2", "Calls": calls}

@@ -418,7 +418,7 @@ class TestFiles:
         apply(replace(config, agents=(*config.agents, AgentConfig("1003", "x", DIGEST))))
         after = {path.name: path.stat() for path in config.paths.etc.iterdir()}
         new = {name for name in after if after[name].st_ino != before[name].st_ino}
-        assert new == {"pjsip_agents.conf", "extensions_phones.conf"}
+        assert new == {"pjsip_agents.conf", "extensions_globals.conf", "extensions_phones.conf"}
 
     def test_a_file_changed_by_hand_is_not_taken_over(self, tmp_path: Path) -> None:
         config = switch(tmp_path)
@@ -451,7 +451,7 @@ class TestFiles:
         after = conf_tree(switch(agents=more))
         assert modules_of(before, after, modules) == ("res_pjsip.so", "pbx_config.so")
         assert modules_of(before, before, modules) == ()
-        assert modules_of(before, before | {"say.conf": ""}, modules) == modules
+        assert modules_of(before, before | {"codecs.conf": ""}, modules) == modules
 
     def test_old_generations_go(self, tmp_path: Path) -> None:
         config = switch(tmp_path)

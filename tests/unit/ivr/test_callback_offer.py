@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from callcenter.ivr.conversation import Around
+from callcenter.ivr.conversation import Around, Conversation
 from callcenter.ivr.desk import ClosedDesk, NotToThere
+from callcenter.ivr.dialogues import offer_callback
 from callcenter.ivr.exits import CallBack, EnterQueue, FlowExit
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.session import CallerHungUp
@@ -100,6 +101,13 @@ async def test_whoever_leaves_no_number_goes_on_waiting(presses: list[Press]) ->
     exit, session = await offer(presses, desk)
     assert (exit, desk.taken) == (WAITS_ON, [])
     assert str(session.heard[-1]) == "zh_callback_back"
+
+
+async def test_who_was_given_up_by_the_queue_is_not_told_to_wait() -> None:
+    caller = ScriptedCaller([], caller=CALLER, language="zh")
+    talk = Conversation(plan(), caller, VOICE, Around(Desk()))
+    assert await offer_callback(talk, "legal", waits=False) == WAITS_ON
+    assert "zh_callback_back" not in [str(path) for path in caller.heard]
 
 
 async def test_a_wish_that_cannot_be_written_down_is_no_wish() -> None:
