@@ -318,15 +318,15 @@ def router(service: ReportService, guard: Guard) -> APIRouter:
 
     @routes.get("/staffing")
     async def staffing(
-        calls: Annotated[float, Query(gt=0, le=100_000, description="Calls in the interval.")],
+        calls: Annotated[float, Query(ge=0.01, le=100_000, description="Calls in the interval.")],
         handling_seconds: Annotated[float, Query(ge=1, le=36_000)],
         interval_seconds: Annotated[int, Query(ge=60, le=86_400)] = 1800,
-        target: Annotated[float, Query(gt=0, lt=1)] = 0.9,
+        target: Annotated[float, Query(ge=0.01, le=0.9999)] = 0.9,
         threshold_seconds: Annotated[int, Query(ge=0, le=3600)] = 15,
         patience_seconds: Annotated[float | None, Query(ge=1, le=86_400)] = None,
-        most_busy: Annotated[float, Query(gt=0, le=1)] = 0.85,
+        most_busy: Annotated[float, Query(ge=0.01, le=1)] = 0.85,
         away: Annotated[float, Query(ge=0, le=0.9)] = 0.0,
-        most_blocked: Annotated[float, Query(gt=0, lt=1)] = 0.01,
+        most_blocked: Annotated[float, Query(ge=0.0001, le=0.5)] = 0.01,
         _who: Principal = Depends(guard.supervisor),
     ) -> StaffingOut:
         """The agents needed so that `target` of the calls are answered within the threshold and
@@ -358,6 +358,9 @@ def _staffing(
     away: float,
     most_blocked: float,
 ) -> StaffingOut:
+    if load > erlang.MOST_AGENTS:
+        raise InvalidField("calls", f"this would need more than {erlang.MOST_AGENTS} agents")
+
     def meets(agents: int) -> erlang.Service | None:
         if patience is None:
             return erlang.with_endless_patience(load, handling, agents, threshold)

@@ -18,6 +18,8 @@ from callcenter.platform.errors import InvalidField
 
 #: More seats than this are no hotline's.
 MOST_AGENTS: Final = 5_000
+#: … and nobody computes a queue longer than this (calls that come in one patience).
+MOST_WAITING: Final = 50_000
 
 #: Where the tail of the birth-death chain is cut: what is left out is smaller than a float's grain.
 _NEGLIGIBLE: Final = 1e-16
@@ -92,9 +94,13 @@ def with_patience(
     The number of calls in the hotline is a birth-death chain: with k of them one ends at rate
     min(k, n)μ + max(k - n, 0)θ. A caller who finds j waiting is served after j + 1 ends, at rates
     nμ, nμ + θ, … nμ + jθ; the sum of these is -ln(X)/θ with X of a Beta(nμ/θ, j + 1) distribution.
+
+    Raises `InvalidField` where more than `MOST_WAITING` calls come within one patience.
     """
     mu, theta = 1 / handling.total_seconds(), 1 / patience.total_seconds()
     arrivals = load * mu
+    if arrivals > MOST_WAITING * theta:
+        raise InvalidField("patience_seconds", f"more than {MOST_WAITING} calls come in that time")
     states = list(_states(arrivals, mu, theta, agents))
     total = math.fsum(states)
     states = [weight / total for weight in states]

@@ -333,7 +333,16 @@ async def test_seats_for_a_load(ask: Ask) -> None:
     assert body["trunks"] == 18
     patient = await ask("/staffing", calls=100, handling_seconds=180, patience_seconds=300)
     assert patient.json()["service"]["model"] == "erlang_a"
-    for bad in ({"calls": 0}, {"calls": "nan"}, {"calls": 100_000, "handling_seconds": 36_000}):
+    slow = await ask(
+        "/staffing", calls=100_000, interval_seconds=60, handling_seconds=1, patience_seconds=86_400
+    )
+    assert slow.status_code == 422, slow.text
+    for bad in (
+        {"calls": 0},
+        {"calls": "nan"},
+        {"calls": 1e-320},
+        {"calls": 100_000, "handling_seconds": 36_000},
+    ):
         refused = await ask("/staffing", **({"calls": 1, "handling_seconds": 60} | bad))
         assert refused.status_code == 422, refused.text
 
