@@ -7,6 +7,8 @@ from importlib import import_module
 ROOMS = (
     "access",
     "agents",
+    "agents.directory",
+    "agents.in_call",
     "agents.experts",
     "agents.on_call",
     "agents.rosters",

@@ -292,6 +292,10 @@ class AttendanceKeeper:
             channels = await ask("CoreShowChannels")
             self._phones.take_channels(channels)
             await self._end_rings_of_the_lost(channels)
+        return await self._members_of(agent_ids)
+
+    async def _members_of(self, agent_ids: Collection[str] | None) -> _Looked:
+        """What Asterisk has, by agent (None: all)."""
         seen: list[SeenMember] = []
         if agent_ids is None or len(agent_ids) > _SINGLE_LOOKS:
             seen = await members.look(self._ami)
@@ -365,21 +369,27 @@ class AttendanceKeeper:
         self, wanted: Mapping[str, frozenset[Membership]], looked: _Looked
     ) -> dict[str, list[str]]:
         """By agent: what is not as wanted after it was mended."""
-        problems: dict[str, list[str]] = {}
+        mended = set()
         for agent_id, should in wanted.items():
             there = looked.get(agent_id, ())
             lines = members.differences(should, there)
-            if lines:
-                mended = await members.repair(self._ami, should, there)
-                if self._confirmed.get(agent_id) == should:
-                    self.drift_repaired += mended
-                    log.warning("agent %s drifted in Asterisk: %s", agent_id, "; ".join(lines[:5]))
-                lines = members.differences(should, await members.look(self._ami, agent_id))
+            if not lines:
+                self._confirmed[agent_id] = should
+                continue
+            count = await members.repair(self._ami, should, there)
+            mended.add(agent_id)
+            if self._confirmed.get(agent_id) == should:
+                self.drift_repaired += count
+                log.warning("agent %s drifted in Asterisk: %s", agent_id, "; ".join(lines[:5]))
+        problems: dict[str, list[str]] = {}
+        seen = await self._members_of(mended)
+        for agent_id in mended:
+            lines = members.differences(wanted[agent_id], seen.get(agent_id, ()))
             if lines:
                 self._confirmed.pop(agent_id, None)
                 problems[agent_id] = lines
             else:
-                self._confirmed[agent_id] = should
+                self._confirmed[agent_id] = wanted[agent_id]
         return problems
 
     async def _write(

@@ -39,6 +39,10 @@ class Context(StrEnum):
     SUB_CALLBACK_ANSWERED = "sub-callback-answered"
     AGENT = "cc-agent"
     AGENT_QUEUE = "cc-agent-queue"
+    AGENT_OUT = "cc-agent-out"
+    MEET = "cc-meet"
+    HOLD = "cc-hold"
+    SUB_MEET_OVER = "sub-meet-over"
     SPY = "cc-spy"
     TAKE_OVER = "cc-take-over"
     MOVE = "cc-move"
@@ -98,6 +102,11 @@ class Variable(StrEnum):
     FAX_WAY = "CC_FAX_WAY"  #: call (in the caller's own call) | number | in
     FAX_NUMBER = "CC_FAX_NUMBER"  #: what cc-fax-out dials
     FAX_TOLD = "CC_FAX_TOLD"  #: `yes` once the journal has the outcome
+    MET = "CC_MET"  #: `yes` once the citizen was in the call's conference
+    OUT = "CC_OUT"  #: what cc-agent-out dials, of the directory
+    OUT_KIND = "CC_OUT_KIND"  #: department | emergency | unit
+    OUT_OPTIONS = "CC_OUT_OPTIONS"  #: of that Dial: whose number the other side sees
+    PASSED_BY = "CC_PASSED_BY"  #: the agent by whose wish a transfer comes, until it is journalled
     SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the agent's channel that a supervisor hears
     SPY_AGENT = "CC_SPY_AGENT"  #: … the agent
     SPY_CALL = "CC_SPY_CALL"  #: … and our UUID of the agent's call
@@ -152,6 +161,7 @@ class Global(StrEnum):
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
+    OUT_CALLER = "CC_OUT_CALLER"  #: the number others see when an agent calls them
     WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
     #: CC_QUEUES_<agent>: Asterisk's queues the agent belongs to, joined by &.
     QUEUES_PREFIX = "CC_QUEUES_"
@@ -281,6 +291,26 @@ def fax_call_of(uniqueid: str) -> UUID | None:
         return None
 
 
+#: Uniqueid of a channel that an act calls into a call: this, the call's UUID, a number. So the
+#: journal knows whose leg it is from its first record, answered or not.
+LEG_CHANNEL_PREFIX: Final = "leg-"
+
+
+def leg_channel(call_id: UUID, number: int) -> str:
+    """The uniqueid of the `number`th leg (from 1) that acts call into this call."""
+    return f"{LEG_CHANNEL_PREFIX}{call_id}-{number}"
+
+
+def leg_call_of(uniqueid: str) -> UUID | None:
+    """The call into which an act called this channel, if one did."""
+    if not uniqueid.startswith(LEG_CHANNEL_PREFIX):
+        return None
+    try:
+        return UUID(uniqueid[4:40])
+    except ValueError:
+        return None
+
+
 #: Asterisk's own: what Queue() takes a caller's priority from.
 QUEUE_PRIO: Final = "QUEUE_PRIO"
 
@@ -385,6 +415,10 @@ class JournalEvent(StrEnum):
     VOICEMAIL = "CC_VOICEMAIL"  #: recording=<name>&kind=voicemail&reason=<MessageReason>
     #: recording=<name>&status=<RecordStatus>&ms=<CC_LENGTH>; not after a hang-up
     VOICEMAIL_END = "CC_VOICEMAIL_END"
+    #: call=<uuid>: the channel was called into that call by an act.
+    LEG = "CC_LEG"
+    HOLD = "CC_HOLD"  #: call=<uuid>: the citizen is put aside, until in a bridge or queue again
+    PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
     SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
     TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
     SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked

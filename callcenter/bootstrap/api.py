@@ -19,8 +19,12 @@ from callcenter.access.audit_api import router as audit_router
 from callcenter.access.guard import Guard
 from callcenter.access.service import AccessService
 from callcenter.agents.api import router as agents_router
+from callcenter.agents.directory.api import router as directory_router
+from callcenter.agents.directory.service import DirectoryService
 from callcenter.agents.experts.api import router as experts_router
 from callcenter.agents.experts.service import ExpertService
+from callcenter.agents.in_call.api import router as in_call_router
+from callcenter.agents.in_call.service import InCallService
 from callcenter.agents.on_call.api import router as on_call_router
 from callcenter.agents.on_call.service import OnCallService
 from callcenter.agents.rosters.api import router as rosters_router
@@ -120,6 +124,15 @@ def build_app(settings: Settings, database: Database, installation: Installation
     articles = ArticleService(database, library, clock, zone=settings.zone)
     documents = fax_documents(settings, database, installation, clock, PublishedArticles(articles))
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=clock)
+    in_call = InCallService(
+        database,
+        clock,
+        acts,
+        CaseService(database, clock),
+        has_trunk=settings.trunk_host is not None,
+        region=settings.phone_region,
+        pause_limit=settings.recording_pause_limit,
+    )
     rosters = RosterService(
         database, clock, zone=settings.zone, default_language=settings.default_language
     )
@@ -177,6 +190,8 @@ def build_app(settings: Settings, database: Database, installation: Installation
         rosters_router(rosters, guard),
         experts_router(ExpertService(database, clock, switch), guard),
         on_call_router(OnCallService(database, clock), guard),
+        directory_router(DirectoryService(database, clock, switch), guard),
+        in_call_router(in_call, guard),
     ):
         api.include_router(room)
     app = FastAPI(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from asyncio.transports import BaseTransport
 from collections.abc import Coroutine
@@ -26,11 +27,23 @@ from callcenter.platform.settings import Settings
 _SEND_BUFFER: Final = 64 * 1024
 
 
+#: uvicorn tells each connection with its whole address, where somebody may have written a token.
+_log = logging.getLogger(f"{__name__}.socket")
+_log.setLevel(logging.WARNING)
+
+
 class EventsProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket with a small send buffer, and a way to cut off who takes nothing.
+    """uvicorn's WebSocket with a small send buffer, a way to cut off who takes nothing, and no word
+    of what is said in any log.
 
     uvicorn's own close waits for ever until a peer has read what was written before.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = _log
+        # At level `debug` websockets would log every header and every frame.
+        self.conn.logger, self.conn.debug = _log, False
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.experts.service import owe_by_extension
+from callcenter.agents.in_call.follow import InCallFollower
 from callcenter.agents.supervision.service import on_facts as supervision_on_facts
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
@@ -28,9 +29,11 @@ from callcenter.asterisk.config.secrets import secret
 from callcenter.asterisk.config.wanted import AMI_SECRET, paths_of
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.asterisk.fax import AmiFaxLines
+from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
 from callcenter.asterisk.queue_watch import AmiQueueWatch
+from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.asterisk.supervision import Supervision
 from callcenter.asterisk.trunk import TrunkState, ask_again, look, register
 from callcenter.bootstrap.callbacks import (
@@ -67,6 +70,7 @@ from callcenter.platform.tasks import run_until_stopped
 from callcenter.queues.callbacks.dialler import CallbackDialler
 from callcenter.queues.callbacks.duty import CallbackDuty
 from callcenter.queues.estimates.service import PaceKeeper
+from callcenter.recordings import pauses as recording_pauses
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import ActRunner, Executor
@@ -163,6 +167,17 @@ class Node:
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
+        self._in_call = InCallActs(
+            self._ami, self._bus, self._database, trunk_host=settings.trunk_host
+        )
+        self._in_call_follower = InCallFollower(self._cases, settings.zone, case_title)
+        self._pauses = RecordingPauses(
+            self._ami,
+            self._bus,
+            recording_pauses.PauseBook(self._database, system_clock),
+            system_clock,
+            settings.node,
+        )
         self._attendance = AttendanceKeeper(
             self._database,
             system_clock,
@@ -207,6 +222,8 @@ class Node:
                     "news of agents": self._attendance.follow(),
                     "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
+                    "in calls": self._in_call.run(),
+                    "recording pauses": self._pauses.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
@@ -220,7 +237,11 @@ class Node:
 
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
-        return {**Supervision(self._ami, self._consumer.note, system_clock).executors()}
+        return {
+            **Supervision(self._ami, self._consumer.note, system_clock).executors(),
+            **self._in_call.executors(),
+            **self._pauses.executors(),
+        }
 
     async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
         """What other rooms make of a batch, in its transaction."""
@@ -244,6 +265,8 @@ class Node:
                 case _:
                     pass
         await recordings_on_facts(connection, facts)
+        await recording_pauses.on_facts(connection, facts)
+        await self._in_call_follower.on_facts(connection, facts)
         await supervision_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)

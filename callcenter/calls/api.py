@@ -53,6 +53,7 @@ class LegOut(Schema):
     answered_at: datetime | None
     ended_at: datetime | None
     hangup_cause: int | None
+    moved_to: UUID | None  # the call a transfer took it to
 
 
 class CallRecordingOut(Schema):
@@ -70,7 +71,7 @@ class CallOut(Schema):
 
     `recording_notice` is what was played before anything was recorded, null where the line has none
     of its own (its flow says so itself). `priority`: with it the caller waited in the queue, null:
-    as all; `priority_reason` is the priority list's.
+    as all; `priority_reason` is the priority list's, or names the flow.
     """
 
     call_id: UUID

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
 
-from callcenter.asterisk.dialplan import Context, fax_call_of, spy_call_of
+from callcenter.asterisk.dialplan import Context, fax_call_of, leg_call_of, spy_call_of
 from callcenter.calls import events as ev
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
@@ -75,6 +75,9 @@ class CallBook:
         for event in events:
             if isinstance(event, ev.CallBegan) and event.call_id not in self.calls:
                 call_ids.add(event.call_id)
+            named = _named(event)
+            if named is not None and named not in self.calls:
+                call_ids.add(named)
             if event.linkedid in self._held:
                 continue
             if event.uniqueid not in self._by_uniqueid:
@@ -107,6 +110,7 @@ class CallBook:
         if isinstance(event, ev.CallBegan):
             self._begin(event)
             return
+        self._attach(event)
         owner = self._by_uniqueid.get(event.uniqueid)
         if owner is None or isinstance(event, ev.LinkedidEnded):
             owner = self._by_linkedid.get(event.linkedid, owner)
@@ -184,6 +188,17 @@ class CallBook:
         for held, _ in self._release(event.linkedid):
             self._apply(event.call_id, held)
 
+    def _attach(self, event: CallEvent) -> None:
+        """A channel that an act called in is a leg of the call it names, by its id or by CC_LEG."""
+        named = _named(event)
+        if named not in self.calls or event.uniqueid in self._by_uniqueid:
+            return
+        assert named is not None
+        self._by_uniqueid[event.uniqueid] = named
+        # What came of it before CC_LEG told.
+        for held, _ in self._release(event.linkedid):
+            self._apply(named, held)
+
     def _moved(self, owner: UUID, event: CallEvent) -> UUID:
         """An attended transfer gives a leg of one call the linkedid of the other (the older one
         stays): from there on it is a leg of that call."""
@@ -245,7 +260,15 @@ class CallBook:
             self._adopt(our_call, group)
             return
         door = next(
-            (e for e in group if isinstance(e, ev.ChannelStarted) and e.context in _OUR_DOOR), None
+            (
+                e
+                for e in group
+                if isinstance(e, ev.ChannelStarted)
+                and e.context in _OUR_DOOR
+                # We called over the trunk: nobody came in.
+                and leg_call_of(e.uniqueid) is None
+            ),
+            None,
         )
         if door is None:
             self.dropped += len(group)
@@ -295,6 +318,11 @@ class CallBook:
         self.facts += facts
         self.applied.append((call_id, event))
         self.changed[call_id] = None
+
+
+def _named(event: CallEvent) -> UUID | None:
+    """The call that an act of ours says this channel belongs to."""
+    return event.call_id if isinstance(event, ev.LegNamed) else leg_call_of(event.uniqueid)
 
 
 def with_node_types(

@@ -178,6 +178,31 @@ class QueueLeft(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegNamed(CallEvent):
+    """CC_LEG: the channel was called into the call `call_id` by an act, and answered."""
+
+    kind: ClassVar[str] = "leg_named"
+    call_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitizenHeld(CallEvent):
+    """CC_HOLD: the citizen is put aside and hears music."""
+
+    kind: ClassVar[str] = "citizen_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOn(CallEvent):
+    """CC_PASSED: the agent `by` had the citizen sent on, unannounced; `to` an agent, a queue or a
+    number of the directory."""
+
+    kind: ClassVar[str] = "passed_on"
+    by: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingBegan(CallEvent):
     """CC_RECORDING: both voices are written from now on (or from the bridge on)."""
 
@@ -337,6 +362,9 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         QueueEntered,
         QueueLeft,
         HandingOn,
+        LegNamed,
+        CitizenHeld,
+        PassedOn,
         CallbackStep,
         ExpertsMissed,
         RecordingBegan,

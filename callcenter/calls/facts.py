@@ -132,6 +132,57 @@ class OtherUnitAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartyCalled(Fact):
+    """An act calls somebody in: the leg `uniqueid` exists; `agent` where it is an agent's phone."""
+
+    kind: ClassVar[str] = "party_called"
+    uniqueid: str
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyAnswered(Fact):
+    """Who was called in hears the others."""
+
+    kind: ClassVar[str] = "party_answered"
+    uniqueid: str
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyLeft(Fact):
+    """The leg of who was called in is gone; `answered`: not only rang."""
+
+    kind: ClassVar[str] = "party_left"
+    uniqueid: str
+    agent: str | None
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerHeld(Fact):
+    """The caller is put aside and hears music."""
+
+    kind: ClassVar[str] = "caller_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerRetrieved(Fact):
+    """The caller is not put aside any more."""
+
+    kind: ClassVar[str] = "caller_retrieved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallJoined(Fact):
+    """A call between agents became part of the call `into`: an agent asked there before
+    transferring."""
+
+    kind: ClassVar[str] = "call_joined"
+    into: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpyingBegan(Fact):
     """The supervisor whose phone is `phone` hears `agent` in the call `spied_call`; told again at
     each change of `mode` (listen, whisper, join)."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
-from callcenter.calls import supervised, waiting
+from callcenter.calls import in_call, supervised, waiting
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import (
@@ -48,9 +48,12 @@ def apply(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
     """The call after `event`, and what became true by it. Never raises."""
     if event.key in call.seen:
         return call, []
+    before = call
     call, facts = _missed(_note(call, event), event)
     call, more = _changed(call, event)
-    return call, facts + more
+    facts += more
+    call, more = in_call.holds(call, event)
+    return call, facts + more + in_call.parties(before, call, event)
 
 
 def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
@@ -86,14 +89,14 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
         case ev.FlowLeft():
             return _flow_left(call, event)
         case ev.HandingOn():
-            call = replace(call, handed_on_to=event.to)
+            call = replace(call, handed_on_to=event.to, handing_on=True)
             return call, [fa.CallHandedOn(call_id=call.call_id, at=event.at, to=event.to)]
         case ev.ExpertsMissed():
             return call, [
                 fa.NoExpertTook(call_id=call.call_id, at=event.at, extension=event.extension)
             ]
         case ev.QueueEntered():
-            call = replace(call, priority=event.priority or call.priority)
+            call = replace(call, priority=event.priority or call.priority, handing_on=False)
             return _queued(call, event, event.queue, event.why)
         case ev.AppStarted() if event.app.lower() == "queue" and call.queued_at is None:
             # A Queue() that our dialplan did not announce counts all the same.
@@ -115,6 +118,11 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 to=event.to,
             )
             return call, [fact]
+        case ev.PassedOn():
+            told = fa.CallTransferred(
+                call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
+            )
+            return call, [told]
         case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
             return supervised.changed(call, event)
         case ev.Reconciled():
@@ -354,9 +362,10 @@ def _bridged(call: Call, event: ev.BridgeEntered) -> tuple[Call, list[Fact]]:
         if call.is_citizens(leg) and not call.other_answered:
             call = replace(call, other_answered=True, state=CallState.TALKING)
             return call, [fa.CitizenReached(call_id=call.call_id, at=event.at)]
-        if call.handed_on_to is None or call.other_answered or call.queued_at is not None:
+        # Who an act calls in is told of by `in_call`.
+        if not call.handing_on or in_call.is_party(leg):
             return call, []
-        call = replace(call, other_answered=True, state=CallState.TALKING)
+        call = replace(call, handing_on=False, other_answered=True, state=CallState.TALKING)
         return call, [fa.OtherUnitAnswered(call_id=call.call_id, at=event.at)]
     call = waiting.taken(call, event.uniqueid, leg.agent, event.at)
     # The bridge, not the answer, is the conversation: of two who pick up at once one is bridged.
@@ -388,6 +397,9 @@ def _channel_over(
     elif leg.hangup_cause is None and cause is not None:
         call = _with_leg(call, replace(leg, hangup_cause=cause))
     call, facts = _talk_over(call, event)
+    if isinstance(event, ev.LegMoved):
+        call, more = in_call.moved(call, event)
+        facts += more
     if isinstance(event, ev.ChannelHungUp) and not call.ended_at:
         call = supervised.parted(call, leg, event)
     if event.uniqueid == call.uniqueid and not call.ended_at:
@@ -440,7 +452,8 @@ def _linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact
     """Close what still counts as open below that linkedid; a merge may have moved legs away."""
     facts: list[Fact] = []
     for leg in call.legs:
-        if leg.linkedid == event.linkedid and leg.ended_at is None:
+        # Who was called in takes our linkedid over when joining; its own end is told of as well.
+        if leg.linkedid == event.linkedid and leg.ended_at is None and not in_call.is_party(leg):
             ended = max(event.at, leg.started_at, leg.answered_at or leg.started_at)
             call = _with_leg(call, replace(leg, ended_at=ended))
             call, told = _talk_over(call, replace(event, uniqueid=leg.uniqueid, at=ended))

@@ -52,6 +52,8 @@ _UNSEEN: Final = re.compile(
 _NODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,140}")
 _NUMBER: Final = re.compile(r"[+]?[0-9]{1,20}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: An agent, a queue or a number of the directory.
+_PASSED_TO: Final = re.compile(r"[+]?[a-z0-9_]{1,40}")
 _WORD: Final = re.compile(r"[A-Za-z_]{0,40}")
 _RECORDING: Final = re.compile(r"[0-9a-f-]{36}(-[a-z0-9]+)*")
 #: What led to a node: a key, `t` silence, `i` a key the menu does not have, `r` gone on.
@@ -268,6 +270,14 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
             )
         case dialplan.JournalEvent.TRANSFER:
             return ev.HandingOn(**common, to=_text(extra, "to", _NUMBER))
+        case dialplan.JournalEvent.LEG:
+            return ev.LegNamed(**common, call_id=_uuid(extra, "call"))
+        case dialplan.JournalEvent.HOLD:
+            return ev.CitizenHeld(**common)
+        case dialplan.JournalEvent.PASSED:
+            return ev.PassedOn(
+                **common, by=_text(extra, "by", _NUMBER), to=_text(extra, "to", _PASSED_TO)
+            )
         case dialplan.JournalEvent.EXPERT:
             return ev.ExpertsMissed(**common, extension=_text(extra, "expert", _EXPERT))
         case dialplan.JournalEvent.RECORDING:

@@ -118,6 +118,7 @@ class Leg:
     ended_at: datetime | None = None
     hangup_cause: int | None = None
     bridged: bool = False
+    moved_to: UUID | None = None  #: the call a transfer took it to
 
     @property
     def agent(self) -> str | None:
@@ -250,7 +251,9 @@ class Call:
     #: In a callback: the phone that hung up first. Both halves of a Local channel stand between.
     let_go: str = ""
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
+    handing_on: bool = False  #: it rings there
     other_answered: bool = False  #: there; in a callback: the citizen
+    held_since: datetime | None = None  #: put aside, with music
     #: Who ended the last talk with an agent, by that leg's HANGUP: agent, caller or system.
     parted_by: str | None = None
     #: The caller is asked how it was: the conversation is over, whoever hangs up now.

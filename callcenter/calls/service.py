@@ -130,7 +130,12 @@ class CallService:
                 cases.get(call_id),
                 recordings.get(call_id, ()),
                 legs.get(call_id, ()),
-                reasons.get(row["priority_entry"]),
+                reasons.get(row["priority_entry"]) or _reason_of_flow(row),
             )
             for call_id, row in zip(ids, rows, strict=True)
         ]
+
+
+def _reason_of_flow(row: Mapping[str, Any]) -> str | None:
+    """Why a caller on no list came first: the queue node of the flow said so."""
+    return f"flow {row['ivr_flow']}" if row["priority"] and row["ivr_flow"] else None

@@ -87,7 +87,7 @@ _upsert_leg = _insert_leg.on_conflict_do_update(
         name: _insert_leg.excluded[name]
         for name in ("channel", "role", "agent", "started_at", "answered_at", "ended_at")
     }
-    | {"hangup_cause": _insert_leg.excluded.hangup_cause},
+    | {name: _insert_leg.excluded[name] for name in ("hangup_cause", "moved_to")},
 )
 _insert_visit = insert(queue_visits)
 _upsert_visit = _insert_visit.on_conflict_do_update(
@@ -142,6 +142,7 @@ def leg_rows(call: Call) -> list[dict[str, Any]]:
             "answered_at": leg.answered_at,
             "ended_at": leg.ended_at,
             "hangup_cause": leg.hangup_cause,
+            "moved_to": leg.moved_to,
         }
         for leg in call.legs
     ]

@@ -83,6 +83,7 @@ call_legs = Table(
     Column("answered_at", Moment),
     Column("ended_at", Moment),
     Column("hangup_cause", Integer),
+    Column("moved_to", Uuid),  # the call a transfer took it to
     Index("ix_call_legs_node_uniqueid", "node", "uniqueid"),
 )
 

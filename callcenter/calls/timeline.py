@@ -111,6 +111,10 @@ def timeline(call_id: UUID, node: str, events: Iterable[CallEvent]) -> list[Time
     return sorted(items, key=lambda item: item.at)
 
 
+def _who(agent: str | None) -> str:
+    return f"Agent {agent}" if agent else "The other unit"
+
+
 def _words(fact: Fact) -> str:
     match fact:
         case fa.CallStarted():
@@ -154,6 +158,20 @@ def _words(fact: Fact) -> str:
             return f"Handed on to {fact.to}."
         case fa.OtherUnitAnswered():
             return "The other unit answered; the two hear each other."
+        case fa.PartyCalled():
+            who = f"agent {fact.agent}" if fact.agent else "another unit"
+            return f"The act of an agent calls {who} in."
+        case fa.PartyAnswered():
+            return f"{_who(fact.agent)} answered and hears the others."
+        case fa.PartyLeft():
+            left = "left the conversation" if fact.answered else "did not answer"
+            return f"{_who(fact.agent)} {left}."
+        case fa.CallerHeld():
+            return "The caller was put aside, with music."
+        case fa.CallerRetrieved():
+            return "The caller is not put aside any more."
+        case fa.CallJoined():
+            return f"The conversation became part of call {fact.into}."
         case fa.SpyingBegan():
             how = _SPIES.get(fact.mode, fact.mode)
             return f"Phone {fact.phone} {how} agent {fact.agent} in call {fact.spied_call}."

@@ -84,6 +84,15 @@ class CaseService:
         await announce(connection, TOPIC, case.number)
         return case
 
+    async def link_into_case_of(
+        self, connection: AsyncConnection, call_id: UUID, of: UUID, *, by: str
+    ) -> None:
+        """Link a call to the case that the call `of` brought, if it brought one; within the
+        caller's transaction."""
+        case = await store.case_of_call(connection, of)
+        if case is not None:
+            await self._link(connection, await _locked(connection, case.number), call_id, by)
+
     async def set_due(
         self, connection: AsyncConnection, number: CaseNumber, due_at: datetime | None, *, by: str
     ) -> None:

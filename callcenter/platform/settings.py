@@ -38,6 +38,7 @@ _DURATIONS = (
     "callback_ring",
     "callback_deadline",
     "missed_call_wait",
+    "recording_pause_limit",
 )
 
 
@@ -226,6 +227,10 @@ class Settings(BaseSettings):
     message_deadline: timedelta = Field(
         timedelta(hours=24),
         description="A message must have been worked off by then (GB/T 33358: 24 hours).",
+    )
+    recording_pause_limit: timedelta = Field(
+        timedelta(minutes=5),
+        description="A recording that an agent paused goes on by itself after this.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."

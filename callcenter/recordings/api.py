@@ -38,6 +38,16 @@ AUDIO_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class PauseOut(Schema):
+    """A span that holds silence in place of what was said, and why."""
+
+    began_at: datetime
+    began_by: str
+    reason: str
+    ended_at: datetime | None
+    ended_by: str | None
+
+
 class RecordingOut(Schema):
     """A recording. `reason` says why there is nothing to hear, `note` what a listener should know.
 
@@ -61,10 +71,16 @@ class RecordingOut(Schema):
     repaired: bool
     sealed_at: datetime | None
     verified_at: datetime | None
+    pauses: list[PauseOut]
 
 
 def _out(row: Mapping[str, Any]) -> RecordingOut:
-    return RecordingOut.model_validate({name: row[name] for name in RecordingOut.model_fields})
+    values = {name: row[name] for name in RecordingOut.model_fields}
+    values["pauses"] = [
+        PauseOut.model_validate({name: pause[name] for name in PauseOut.model_fields})
+        for pause in row["pauses"]
+    ]
+    return RecordingOut.model_validate(values)
 
 
 def router(service: RecordingService, guard: Guard) -> APIRouter:

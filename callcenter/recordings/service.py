@@ -20,6 +20,7 @@ from callcenter.recordings import store
 from callcenter.recordings.audio import hash_of
 from callcenter.recordings.model import (
     Reason,
+    RecordingKind,
     RecordingState,
     recording_id_of,
 )
@@ -101,14 +102,17 @@ class RecordingService:
     ) -> list[Row]:
         """The youngest `limit` recordings behind that place."""
         async with self._database.transaction() as connection:
-            return await store.list_rows(connection, call_id=call_id, behind=behind, limit=limit)
+            rows = await store.list_rows(connection, call_id=call_id, behind=behind, limit=limit)
+            await _with_pauses(connection, rows)
+        return rows
 
     async def get(self, recording_id: UUID) -> Row:
         """Raises `NoSuchRecording`."""
         async with self._database.transaction() as connection:
             row = await store.by_id(connection, recording_id)
-        if row is None:
-            raise NoSuchRecording
+            if row is None:
+                raise NoSuchRecording
+            await _with_pauses(connection, [row])
         return row
 
     async def sound(self, recording_id: UUID) -> Sound:
@@ -171,6 +175,14 @@ class RecordingService:
         if not path.is_relative_to(self._sealed):
             raise RecordingNotThere(Reason.GONE.value)
         return path
+
+
+async def _with_pauses(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Each row with the `pauses` of its call: a message has none."""
+    pauses = await store.pauses_of(connection, [row["call_id"] for row in rows])
+    for row in rows:
+        talked = row["kind"] == RecordingKind.CONVERSATION.value
+        row["pauses"] = pauses.get(row["call_id"], []) if talked else []
 
 
 def _size_of(path: Path) -> int | None:

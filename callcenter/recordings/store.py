@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls
 from callcenter.recordings.model import Reason, RecordingState
-from callcenter.recordings.tables import recordings
+from callcenter.recordings.tables import recording_pauses, recordings
 
 Row = dict[str, Any]
 
@@ -129,3 +129,84 @@ async def longest_unverified(connection: AsyncConnection, limit: int) -> Sequenc
         .limit(limit)
     )
     return (await connection.scalars(query)).all()
+
+
+async def begin_pause(
+    connection: AsyncConnection,
+    call_id: UUID,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    until_at: datetime,
+) -> int | None:
+    """The pause's id; None where one is going on."""
+    pause_id: int | None = await connection.scalar(
+        insert(recording_pauses)
+        .values(call_id=call_id, began_at=at, began_by=by, reason=reason, until_at=until_at)
+        .on_conflict_do_nothing(
+            index_elements=[recording_pauses.c.call_id],
+            index_where=recording_pauses.c.ended_at.is_(None),
+        )
+        .returning(recording_pauses.c.pause_id)
+    )
+    return pause_id
+
+
+async def drop_pause(connection: AsyncConnection, pause_id: int) -> None:
+    await connection.execute(
+        delete(recording_pauses).where(recording_pauses.c.pause_id == pause_id)
+    )
+
+
+async def want_pause_over(connection: AsyncConnection, call_id: UUID, by: str) -> int | None:
+    """The id of the pause that is going on, now wanted over; None: there is none."""
+    pause_id: int | None = await connection.scalar(
+        update(recording_pauses)
+        .where(recording_pauses.c.call_id == call_id, recording_pauses.c.ended_at.is_(None))
+        .values(resumed_by=by)
+        .returning(recording_pauses.c.pause_id)
+    )
+    return pause_id
+
+
+async def end_pause(connection: AsyncConnection, pause_id: int, *, by: str, at: datetime) -> bool:
+    """False where it had ended."""
+    pauses = recording_pauses
+    done = await connection.execute(
+        update(pauses)
+        .where(pauses.c.pause_id == pause_id, pauses.c.ended_at.is_(None))
+        .values(ended_at=func.greatest(pauses.c.began_at, at), ended_by=by)
+    )
+    return done.rowcount == 1
+
+
+async def open_pauses(
+    connection: AsyncConnection, node: str | None = None, call_id: UUID | None = None
+) -> list[Row]:
+    """Pauses that are going on, each with the `uniqueid` of its call's first channel."""
+    wanted = (
+        select(recording_pauses, calls.c.uniqueid)
+        .join(calls, calls.c.call_id == recording_pauses.c.call_id)
+        .where(recording_pauses.c.ended_at.is_(None))
+        .order_by(recording_pauses.c.pause_id)
+    )
+    if node is not None:
+        wanted = wanted.where(calls.c.node == node)
+    if call_id is not None:
+        wanted = wanted.where(recording_pauses.c.call_id == call_id)
+    return [dict(row) for row in (await connection.execute(wanted)).mappings()]
+
+
+async def pauses_of(connection: AsyncConnection, call_ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
+    """Every pause of these calls, oldest first."""
+    found: dict[UUID, list[Row]] = {}
+    if call_ids:
+        rows = await connection.execute(
+            select(recording_pauses)
+            .where(recording_pauses.c.call_id.in_(call_ids))
+            .order_by(recording_pauses.c.began_at)
+        )
+        for row in rows.mappings():
+            found.setdefault(row["call_id"], []).append(dict(row))
+    return found

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Table,
@@ -44,5 +45,26 @@ recordings = Table(
         "ix_recordings_unfinished",
         "started_at",
         postgresql_where=text("state IN ('recording', 'pending')"),
+    ),
+)
+
+recording_pauses = Table(
+    "recording_pauses",
+    metadata,
+    Column("pause_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("call_id", ForeignKey("calls.call_id"), nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("began_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until_at", Moment, nullable=False),  # ends by itself then
+    Column("resumed_by", Text),  # who wants it to end: set before Asterisk is asked
+    Column("ended_at", Moment),
+    Column("ended_by", Text),
+    Index("ix_recording_pauses_call_id", "call_id", "began_at"),
+    Index(
+        "uq_recording_pauses_one_open",
+        "call_id",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
     ),
 )

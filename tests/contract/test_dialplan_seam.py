@@ -12,6 +12,7 @@ import pytest
 from callcenter.agents.supervision.model import SpyMode
 from callcenter.asterisk.config.model import (
     AgentConfig,
+    DirectoryConfig,
     LineConfig,
     OwnLanguage,
     Paths,
@@ -73,6 +74,10 @@ def read() -> Dialplan:
         agents=(AgentConfig("1001", "A", "0" * 32),),
         queues=(
             QueueConfig("general", ("1001",), languages=(OwnLanguage("en", 25),), max_waiting=9),
+        ),
+        directory=(
+            DirectoryConfig("119", "119", "emergency"),
+            DirectoryConfig("88880001", "053188880001"),
         ),
     )
     files = static_files() | render(switch)
@@ -161,6 +166,7 @@ MODULE_OF = {
         "app_queue",
     ),
     "CELGenUserEvent": "app_celgenuserevent",
+    "ConfBridge": "app_confbridge",
     "ChanSpy": "app_chanspy",
     "Dial": "app_dial",
     "ExecIf": "app_exec",
@@ -174,6 +180,8 @@ MODULE_OF = {
     "Record": "app_record",
     "Return": "app_stack",
     "SendFAX": "res_fax",
+    "StartMusicOnHold": "res_musiconhold",
+    "StopMusicOnHold": "res_musiconhold",
     "StopPlayTones": "app_playtones",
     "UserEvent": "app_userevent",
     **dict.fromkeys(("Answer", "Goto", "GotoIf", "Hangup", "NoOp", "Set", "Wait")),
@@ -335,7 +343,8 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
     assert set(plan.extens[Context.FROM_TRUNK]) == {"12345"}
     dials = [(context, line) for context, _, line in plan.code if line.startswith("Dial(")]
-    # CC_TRANSFER_TO is of a published flow, digits only; no caller's word is ever dialled.
+    # CC_TRANSFER_TO is of a published flow, CC_OUT of the directory, digits only; no caller's word
+    # is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
     back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
@@ -345,8 +354,15 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
+        (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
         (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
         (Context.TRANSFER, transfer),
+    ]
+    assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text
+    set_by = [(c, e, line) for c, e, line in plan.code if line.startswith("Set(CC_OUT=")]
+    assert set_by[-2:] == [
+        (Context.FROM_AGENTS, "119", "Set(CC_OUT=119)"),
+        (Context.FROM_AGENTS, "88880001", "Set(CC_OUT=053188880001)"),
     ]
     assert "Set(CC_TRANSFER_TO=${FILTER(0123456789+,${CC_TRANSFER_TO})})" in plan.text
     assert "Set(CC_CALLBACK_TO=${FILTER(0123456789+,${CC_CALLBACK_TO})})" in plan.text
@@ -488,3 +504,20 @@ def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dia
         ]
         # A caller who comes from another queue brings nothing of it along.
         assert every <= {name for name in Variable for line in lines if f"Set({name}=" in line}
+
+
+def test_agents_reach_literal_numbers_only(plan: Dialplan) -> None:
+    """A pattern would let a phone dial any number at the city's expense."""
+    extens = plan.extens[Context.FROM_AGENTS]
+    assert {"1001", "general", "119", "88880001"} <= set(extens)
+    assert not [exten for exten in extens if exten.startswith("_")]
+
+
+def test_a_citizen_put_aside_is_never_left_to_the_music(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.HOLD]
+    looks = next(
+        i for i, line in enumerate(way) if "CONFBRIDGE_INFO(parties,${CC_CALL_ID})" in line
+    )
+    assert way[looks].endswith("?alone)")
+    assert any(re.fullmatch(r"GotoIf\(\$\[\$\{CC_ROUNDS\} < \d+\]\?wait\)", line) for line in way)
+    assert way[-1] == f"Goto({Context.MEET},back,1)"

@@ -305,6 +305,8 @@ def reasons_router(service: PauseReasonService, guard: Guard) -> APIRouter:
         if_match: IfMatch,
         _principal: Principal = Depends(guard.supervisor),
     ) -> ReasonChanged:
+        # Whether there is such a reason comes before the version it was read in.
+        await service.get(name)
         reason, outcome = await service.change(
             _wanted(name, body), expected=wanted_version(if_match)
         )

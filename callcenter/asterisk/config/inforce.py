@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 from callcenter.agents.phone import PhoneKind
 from callcenter.asterisk.config.model import AgentConfig, QueueConfig, SwitchConfig
-from callcenter.asterisk.config.queues import edition
+from callcenter.asterisk.config.queues import asterisk_queues, edition
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.sip import REALM, endpoint_names
-from callcenter.asterisk.dialplan import Context, asterisk_queue, language_of_queue
+from callcenter.asterisk.dialplan import Context, language_of_queue
 
 #: What an extension of a generated context is called in a difference.
 _WORDS = {
@@ -158,7 +158,7 @@ def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Dif
             params[event["Queue"]] = event
         elif event.get("Event") == "QueueMember" and event.get("Membership") == "static":
             members.setdefault(event["Queue"], set()).add(event["Location"])
-    should = {name: queue for queue in wanted.queues for name in _names(queue)}
+    should = {name: queue for queue in wanted.queues for name in asterisk_queues(queue)}
     differences = [
         Difference(_subject(name, should[name]), "is missing")
         for name in sorted(should.keys() - params.keys())
@@ -189,14 +189,6 @@ def queue_differences(wanted: SwitchConfig, events: Iterable[Event]) -> list[Dif
             for m in sorted(members.get(name, set()))
         ]
     return differences
-
-
-def _names(queue: QueueConfig) -> list[str]:
-    """The queues of app_queue that one of ours is."""
-    return [
-        asterisk_queue(queue.name),
-        *(asterisk_queue(queue.name, own.language) for own in queue.languages),
-    ]
 
 
 def _subject(asterisk_name: str, queue: QueueConfig) -> str:

@@ -141,6 +141,15 @@ class QueueConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryConfig:
+    """A number of another unit: what an agent dials, and what the trunk is asked for."""
+
+    number: str
+    dialled: str
+    kind: str = "department"
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """Folders of one instance; `home` is CALLCENTER_HOME, absolute."""
 
@@ -230,6 +239,7 @@ class SwitchConfig:
     lines: tuple[LineConfig, ...] = ()
     agents: tuple[AgentConfig, ...] = ()
     queues: tuple[QueueConfig, ...] = ()
+    directory: tuple[DirectoryConfig, ...] = ()
     #: Digit behind *47 and the reason of the pause it gives.
     pause_codes: tuple[tuple[str, str], ...] = ()
     experts: tuple[str, ...] = ()  #: extensions of expert groups: *7x

@@ -12,7 +12,7 @@ from callcenter.asterisk.config.model import QueueConfig, SwitchConfig
 from callcenter.asterisk.config.text import GENERATED, section
 from callcenter.asterisk.dialplan import QUEUE_PLAN_PREFIX, Context, Variable, asterisk_queue
 from callcenter.prompts.pieces.say import LANGUAGES, say_value
-from callcenter.queues.model import Cause, ExitTo
+from callcenter.queues.model import Cause
 
 #: Places further back are not said: nobody is told to be fifty-first.
 LAST_PLACE_SAID = 50
@@ -28,6 +28,14 @@ EXIT_VARIABLES = {
 }
 
 
+def asterisk_queues(queue: QueueConfig) -> list[str]:
+    """The queues of app_queue that one of ours is, the plain one first."""
+    return [
+        asterisk_queue(queue.name),
+        *(asterisk_queue(queue.name, own.language) for own in queue.languages),
+    ]
+
+
 def sections(config: SwitchConfig) -> str:
     """`queues_members.conf`: every queue with its parameters. No `member =`: the node brings those
     in over AMI (`callcenter.asterisk.members`). No `wrapuptime` either: a wrap-up is a pause that
@@ -36,9 +44,7 @@ def sections(config: SwitchConfig) -> str:
     parts = [GENERATED]
     for queue in config.queues:
         settings = [*_settings(config, queue), ("servicelevel", str(edition(config, queue)))]
-        names = [asterisk_queue(queue.name)]
-        names += [asterisk_queue(queue.name, own.language) for own in queue.languages]
-        parts += [section(name, *settings, template="hotline") for name in names]
+        parts += [section(n, *settings, template="hotline") for n in asterisk_queues(queue)]
     return "\n".join(parts)
 
 
@@ -100,9 +106,7 @@ def _exten(exten: str, queue: QueueConfig) -> str:
     values = {Variable.LONGEST: str(queue.max_wait_seconds), Variable.MOST: "0"}
     if queue.languages and queue.max_waiting:
         # Those of all languages count together; app_queue knows each queue's own.
-        names = [asterisk_queue(queue.name)]
-        names += [asterisk_queue(queue.name, own.language) for own in queue.languages]
-        waiting = " + ".join(f"${{QUEUE_WAITING_COUNT({name})}}" for name in names)
+        waiting = " + ".join(f"${{QUEUE_WAITING_COUNT({n})}}" for n in asterisk_queues(queue))
         values |= {Variable.MOST: str(queue.max_waiting), Variable.WAITING: f"$[{waiting}]"}
     for cause, (way, target) in EXIT_VARIABLES.items():
         exit = queue.exit(cause)
@@ -131,12 +135,3 @@ def say(config: SwitchConfig) -> str:
             rules.append((f"num:{place}", ",".join(str(prompts / piece) for piece in pieces)))
         parts.append(section(language, *rules))
     return "\n".join(parts)
-
-
-def exit_numbers(queue: QueueConfig) -> list[str]:
-    """Every number an exit hands callers to."""
-    return [
-        exit.number
-        for exit in queue.exits.values()
-        if exit.to is ExitTo.NUMBER and exit.number is not None
-    ]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from callcenter.asterisk.config import queues, sip
 from callcenter.asterisk.config.model import SwitchConfig
+from callcenter.asterisk.config.queues import asterisk_queues
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13
@@ -142,6 +143,7 @@ def _globals(config: SwitchConfig) -> str:
         Global.DEFAULT_LANGUAGE: config.default_language,
         Global.RECORD_FROM: config.record_from,
         Global.MAX_CALL_SECONDS: str(config.max_call_seconds),
+        Global.OUT_CALLER: config.lines[0].number if config.lines else "anonymous",
         Global.TRUNK_DIAL: "trunk" if config.trunk.host is not None else "none",
     }
     settings = [(str(name), value) for name, value in values.items()]
@@ -152,7 +154,13 @@ def _globals(config: SwitchConfig) -> str:
     settings += [
         (
             f"{Global.QUEUES_PREFIX}{agent.agent_id}",
-            "&".join(asterisk_queue(q.name) for q in config.queues if agent.agent_id in q.members),
+            # Of every language: who logs out with the node dead must be rung in none.
+            "&".join(
+                name
+                for queue in config.queues
+                if agent.agent_id in queue.members
+                for name in asterisk_queues(queue)
+            ),
         )
         for agent in config.agents
     ]
@@ -186,28 +194,38 @@ def _contact(config: SwitchConfig) -> str:
 
 
 def _phones(config: SwitchConfig) -> str:
-    """What agents can dial or transfer to: each other, the queues by name, expert groups."""
+    """What agents can dial or transfer to: each other, the queues by name, expert
+    groups, the directory."""
     head = (
         "; Enters: an agent's phone, or a citizen it transfers.\n"
-        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code, cc-expert.\n"
+        "; Leaves: cc-agent, cc-agent-queue, cc-agent-code, cc-expert, cc-agent-out.\n"
         f"[{Context.FROM_AGENTS}]\n"
     )
+    # Nobody is called 110 but the police.
+    outside = {entry.number for entry in config.directory}
     agents = (
         f"exten = {agent.agent_id},1,Goto({Context.AGENT},{agent.agent_id},1)"
         f"  ; {clean_name(agent.name)}\n"
         for agent in config.agents
+        if agent.agent_id not in outside
     )
     names = (
         f"exten = {queue.name},1,Set({Variable.QUEUE}={queue.name})\n"
         f" same = n,Goto({Context.AGENT_QUEUE},s,1)\n"
         for queue in config.queues
     )
+    directory = (
+        f"exten = {entry.number},1,Set({Variable.OUT}={entry.dialled})\n"
+        f" same = n,Set({Variable.OUT_KIND}={entry.kind})\n"
+        f" same = n,Goto({Context.AGENT_OUT},s,1)\n"
+        for entry in config.directory
+    )
     experts = (
         f"exten = {extension},1,Set({Variable.EXPERT}={extension[1:]})\n"
         f" same = n,Goto({Context.EXPERT},s,1)\n"
         for extension in config.experts
     )
-    parts = ("".join(agents), "".join(names), "".join(experts), _codes(config))
+    parts = ("".join(agents), "".join(names), "".join(experts), "".join(directory), _codes(config))
     return GENERATED + head + "".join(parts)
 
 

@@ -16,6 +16,7 @@ from callcenter.platform.errors import Misconfigured
 from callcenter.queues.model import MUSIC, STRATEGIES
 
 _NUMBER = re.compile(r"\+?[0-9]{2,15}")
+_OUTSIDE = re.compile(r"[0-9]{2,15}")
 _AGENT_ID = re.compile(r"[0-9]{3,8}")
 _QUEUE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PROMPT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -188,6 +189,12 @@ def _check_rows(config: SwitchConfig) -> None:
         unknown = set(queue.members) - agents
         if unknown:
             raise BadConfiguration("queues.members", f"no such agent: {', '.join(sorted(unknown))}")
+    for entry in config.directory:
+        _match("directory.number", entry.number, _OUTSIDE, "2 to 15 digits")
+        _match("directory.dialled", entry.dialled, _NUMBER, "2 to 15 digits, `+` before them")
+        if entry.kind not in {"department", "emergency", "unit"}:
+            raise BadConfiguration("directory.kind", "must be department, emergency or unit")
+    _unique("directory.number", (entry.number for entry in config.directory))
     for extension in config.experts:
         _match("experts", extension, _EXPERT, "*7 and one to three digits")
     _unique("experts", config.experts)

@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.directory.tables import directory_numbers
 from callcenter.agents.experts.tables import expert_groups
 from callcenter.agents.phone import PhoneKind
 from callcenter.agents.sessions.reasons import pause_codes
@@ -16,6 +17,7 @@ from callcenter.agents.tables import agents
 from callcenter.asterisk.config.model import (
     Address,
     AgentConfig,
+    DirectoryConfig,
     HttpsConfig,
     LineConfig,
     LineMode,
@@ -79,6 +81,13 @@ async def read_wanted(
             .order_by(queue_members.c.queue, queue_members.c.agent_id)
         )
     ).all()
+    outside = (
+        await connection.execute(
+            select(directory_numbers)
+            .where(directory_numbers.c.active)
+            .order_by(directory_numbers.c.number)
+        )
+    ).all()
     experts = await connection.scalars(
         select(expert_groups.c.extension).order_by(expert_groups.c.extension)
     )
@@ -107,6 +116,9 @@ async def read_wanted(
         agents=tuple(_agent(row) for row in agent_rows),
         queues=tuple(
             _queue(one, tuple(members.get(one.name, ())), settings) for one in known_queues
+        ),
+        directory=tuple(
+            DirectoryConfig(row.number, row.number_dialled, row.kind) for row in outside
         ),
         pause_codes=tuple(await pause_codes(connection)),
         experts=tuple(experts),

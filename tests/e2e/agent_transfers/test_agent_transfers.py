@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,21 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 #: Two messages at once are too many for SIPp, see the scenarios.
 FLAGS = ("-default_behaviors", "all,-abortunexp")
+
+
+async def belongs_to_one_call_and_one_case(scene: Scene, call: dict[str, Any]) -> None:
+    """Every leg of the scene is one of this call's, wherever it was before; so is every call."""
+    owners: dict[str, list[str]] = {}
+    for one in await scene.calls():
+        for leg in one["legs"]:
+            if leg["moved_to"] is None:
+                owners.setdefault(leg["uniqueid"], []).append(one["call_id"])
+        cases = await scene.hotline.get("/cases", call_id=one["call_id"])
+        assert [case["case_number"] for case in cases["items"]] == [call["case_number"]]
+    assert all(len(calls) == 1 for calls in owners.values()), owners
+    citizens = {leg["uniqueid"] for leg in call["legs"]}
+    others = {uniqueid for uniqueid, (owner,) in owners.items() if owner != call["call_id"]}
+    assert not citizens & others
 
 
 @pytest.mark.parametrize(
@@ -48,6 +63,7 @@ async def test_the_citizen_ends_with_the_colleague(
     answered = [item["detail"] for item in found["items"] if item["kind"] == "agent_answered"]
     assert "1001" in answered[0]
     assert "1002" in answered[-1]
+    await belongs_to_one_call_and_one_case(scene, call)
     legs = {leg["agent"]: leg for leg in call["legs"] if leg["role"] == "agent"}
     assert set(legs) == {"1001", "1002"}
     assert legs["1002"]["answered_at"]
@@ -64,3 +80,26 @@ async def test_the_citizen_ends_with_the_colleague(
     assert len(sound) / 8000 > talked.total_seconds() - 3
     thirds = [abs(part).mean(axis=0) for part in (sound[:8000], sound[-8000:])]
     assert min(part.min() for part in thirds) > 100, "both ends: agent and citizen are heard"
+
+
+async def test_a_citizen_goes_from_queue_to_agent_to_another_queue(scene: Scene) -> None:
+    """The phone transfers to a queue by its name, blindly (REFER)."""
+    host, port = scene.hotline.sip
+    keys = {"target": "enterprise", "switch": f"{host}:{port}"}
+    async with (
+        scene.agent(
+            "1001", "agent_transfers.xml", keys=keys, flags=FLAGS, pause=timedelta(seconds=1)
+        ),
+        scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=7)) as citizen,
+    ):
+        await scene.rings("1001")
+        async with scene.agent("1002"):
+            result = await citizen.result()
+    assert result.ok, str(result)
+    call = await scene.call(disposition="answered", agent="1001", queue="enterprise")
+    await belongs_to_one_call_and_one_case(scene, call)
+    found = await scene.hotline.get(f"/calls/{call['call_id']}/timeline")
+    queues = [item["detail"] for item in found["items"] if item["kind"] == "caller_queued"]
+    assert ["general" in queues[0], "transferred by an agent" in queues[1]] == [True, True]
+    recording = await scene.recording_of(call)
+    assert (abs(await scene.sound_of(recording))[-8000:].mean(axis=0) > 100).all()

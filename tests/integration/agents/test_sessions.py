@@ -279,6 +279,9 @@ async def test_pause_reasons_are_data(desk: Desk) -> None:
     await desk.sven.put("/agents/1001/state", json={"state": "ready"})
     assert (await desk.sven.delete("/pause-reasons/prayer")).status_code == 200
     assert (await desk.sven.get("/pause-reasons/prayer")).status_code == 404
+    odd = {"If-Match": '"9:r"'}
+    reply = await desk.sven.put("/pause-reasons/prayer", json=change, headers=odd)
+    assert reply.status_code == 404
     assert (await desk.sven.delete("/pause-reasons/no_answer")).status_code == 409
     assert (await desk.aki.post("/pause-reasons", json=new)).status_code == 403
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -189,3 +190,22 @@ async def test_the_schemas_are_published(served: Served) -> None:
     published = (await served.desk.nobody.get("/events/schema")).json()
     assert set(published["server"]["$defs"]) >= {"SnapshotMessage", "DeltaMessage", "ScreenOut"}
     assert published["client"] == SubscribeMessage.model_json_schema()
+
+
+async def test_no_log_tells_a_token_or_a_caller(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token, other = await served.token("aki"), await served.token("aki")
+    call_id = await served.calls.queued(caller_number=NUMBER, caller_name="Wang")
+    async with served.follow(token) as aki, served.follow(None, f"?token={other}") as refused:
+        assert (await refused.closed())[0] == 4400
+        await served.calls.rings(call_id, "1001")
+        await aki.until(lambda: aki.mirror.own["screen"])
+    async with served.follow(None) as aki:
+        await aki.say({"token": other})
+        await aki.take()
+    # The client of this test logs what it says, as ours must not.
+    told = "\n".join(r.getMessage() for r in caplog.records if r.name != "websockets.client")
+    for secret in (token, other, NUMBER, "Wang"):
+        assert secret not in told

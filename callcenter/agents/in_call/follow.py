@@ -1,0 +1,102 @@
+"""What the journal tells of parties and holds, kept in the transaction of the call's row, and noted
+in the case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.agents.in_call import store
+from callcenter.agents.in_call.model import Purpose
+from callcenter.calls.facts import (
+    CallEnded,
+    CallerHeld,
+    CallerRetrieved,
+    CallJoined,
+    Fact,
+    PartyAnswered,
+    PartyCalled,
+    PartyLeft,
+)
+from callcenter.cases.service import CaseService
+
+_BY: Final = "system:in_call"
+#: Those whose conversation is a matter of the case.
+_NOTED: Final = {
+    Purpose.THREE_WAY: "三方通话 Three-way call",
+    Purpose.CALL_OUT: "代拨 Called another unit (number hidden)",
+    Purpose.EMERGENCY: "紧急转接 Emergency transfer (number shown)",
+}
+
+
+class InCallFollower:
+    """`title` gives the title of a case that has to be opened, from the line's number; `zone` is
+    the city's."""
+
+    def __init__(
+        self, cases: CaseService, zone: ZoneInfo, title: Callable[[str | None], str]
+    ) -> None:
+        self._cases = cases
+        self._zone = zone
+        self._title = title
+
+    async def on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
+        """In the facts' transaction."""
+        for fact in facts:
+            match fact:
+                case PartyCalled():
+                    await store.tell_party(connection, fact.uniqueid, {"began_at": fact.at})
+                case PartyAnswered():
+                    told = {"answered_at": fact.at}
+                    row = await store.tell_party(connection, fact.uniqueid, told)
+                    if row is not None and row["purpose"] == Purpose.EMERGENCY:
+                        await self._note(connection, row, "接通 answered", fact.at)
+                case PartyLeft():
+                    row = await store.tell_party(connection, fact.uniqueid, {"ended_at": fact.at})
+                    if row is not None:
+                        await self._note(connection, row, self._span(row), fact.at)
+                case CallerHeld():
+                    await store.begin_hold(connection, fact.call_id, fact.at)
+                case CallerRetrieved() | CallEnded():
+                    await store.end_consultation(connection, fact.call_id, fact.at)
+                    await store.end_hold(connection, fact.call_id, fact.at)
+                case CallJoined():
+                    await self._cases.link_into_case_of(
+                        connection, fact.call_id, UUID(fact.into), by=_BY
+                    )
+                case _:
+                    pass
+
+    async def _note(
+        self, connection: AsyncConnection, row: RowMapping, what: str, at: datetime
+    ) -> None:
+        heading = _NOTED.get(Purpose(row["purpose"]))
+        is_citizens, line = await store.line_of_call(connection, row["call_id"])
+        if heading is None or not is_citizens:
+            return
+        with_whom = f"{row['name']} ({row['directory']}) {row['officer']}".strip()
+        await self._cases.note_for_call(
+            connection,
+            row["call_id"],
+            f"{heading}: {with_whom}; {what}; {row['wanted_by']}",
+            title=self._title(line),
+            by=_BY,
+            at=at,
+        )
+
+    def _span(self, row: RowMapping | dict[str, Any]) -> str:
+        began, answered, ended = row["began_at"], row["answered_at"], row["ended_at"]
+        said = f"{self._clock(began)}–{self._clock(ended)}"
+        if answered is None:
+            return f"{said}, 未接通 not reached"
+        seconds = round((ended - answered) / timedelta(seconds=1))
+        return f"{said}, 接通 answered {self._clock(answered)}, {seconds} s"
+
+    def _clock(self, at: datetime) -> str:
+        return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,92 @@
+"""What acts do to a call: who is called in, the caller put aside, a consultation that becomes part
+of it. The part of the fold that `agents.in_call` needs.
+
+Pure. None of the functions raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from callcenter.asterisk.dialplan import leg_call_of, leg_channel
+from callcenter.calls import events as ev
+from callcenter.calls import facts as fa
+from callcenter.calls.events import CallEvent
+from callcenter.calls.facts import Fact
+from callcenter.calls.model import Call, Leg
+
+
+def uniqueid_of_party(call_id: UUID, number: int) -> str:
+    """The leg of the `number`th (from 1) whom acts call into this call: so its first record tells
+    whose it is."""
+    return leg_channel(call_id, number)
+
+
+def is_party(leg: Leg) -> bool:
+    """Whether an act called this leg into the call."""
+    return leg_call_of(leg.uniqueid) is not None
+
+
+def parties(before: Call, call: Call, event: CallEvent) -> list[Fact]:
+    """What became true of those whom acts called in."""
+    facts: list[Fact] = []
+    for leg in call.legs:
+        if not is_party(leg):
+            continue
+        was = before.leg(leg.uniqueid)
+        call_id, uniqueid, agent = call.call_id, leg.uniqueid, leg.agent
+        if was is None:
+            facts.append(
+                fa.PartyCalled(call_id=call_id, at=leg.started_at, uniqueid=uniqueid, agent=agent)
+            )
+        if leg.bridged and not (was and was.bridged):
+            facts.append(
+                fa.PartyAnswered(call_id=call_id, at=event.at, uniqueid=uniqueid, agent=agent)
+            )
+        if leg.ended_at and not (was and was.ended_at):
+            facts.append(
+                fa.PartyLeft(
+                    call_id=call_id,
+                    at=leg.ended_at,
+                    uniqueid=uniqueid,
+                    agent=agent,
+                    answered=leg.bridged,
+                )
+            )
+    return facts
+
+
+def holds(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
+    """Whether the caller is put aside: from CC_HOLD until in a bridge or a queue again."""
+    if isinstance(event, ev.CitizenHeld):
+        if call.held_since or call.ended_at or event.uniqueid != call.uniqueid:
+            return call, []
+        fact: Fact = fa.CallerHeld(call_id=call.call_id, at=event.at)
+        return replace(call, held_since=event.at), [fact]
+    if call.held_since is None:
+        return call, []
+    match event:
+        case ev.BridgeEntered() if event.uniqueid == call.uniqueid:
+            at = event.at
+        case ev.QueueEntered() | ev.PassedOn() | ev.MessageBegan():
+            at = event.at
+        case _ if call.ended_at:
+            at = call.ended_at
+        case _:
+            return call, []
+    at = max(at, call.held_since)
+    return replace(call, held_since=None), [fa.CallerRetrieved(call_id=call.call_id, at=at)]
+
+
+def moved(call: Call, event: ev.LegMoved) -> tuple[Call, list[Fact]]:
+    """A leg went to the call `event.call_id`; a call between agents is part of that one then."""
+    legs = tuple(
+        replace(leg, moved_to=event.call_id) if leg.uniqueid == event.uniqueid else leg
+        for leg in call.legs
+    )
+    call = replace(call, legs=legs)
+    if call.direction != "internal" or call.merged_into is not None:
+        return call, []
+    joined = fa.CallJoined(call_id=call.call_id, at=event.at, into=str(event.call_id))
+    return replace(call, merged_into=event.call_id), [joined]
