@@ -8,7 +8,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.queues.estimates.model import (
@@ -96,6 +96,7 @@ standings = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(standing=standings, pace=st.none() | paces)
 def test_whatever_is_known_it_is_no_shorter_than_the_ring_and_no_longer_than_the_longest(
     standing: Standing, pace: Pace | None

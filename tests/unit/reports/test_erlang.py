@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.platform.errors import InvalidField
@@ -110,6 +110,7 @@ def test_a_load_beyond_all_reason_is_refused() -> None:
         agents_needed(lambda n: with_endless_patience(9_000, HANDLING, n, WITHIN), 0.8)
 
 
+@settings(deadline=None, max_examples=60)  # seconds are the machine's matter
 @given(
     load=st.floats(0.05, 400),
     agents=st.integers(1, 450),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.platform.errors import InvalidField
@@ -66,6 +66,7 @@ def test_days_are_the_city_s_also_when_clocks_change() -> None:
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Africa/Cairo")
 
 
+@settings(deadline=None)
 @given(
     begin=st.timedeltas(timedelta(days=-9_000), timedelta(days=5_000)).map(lambda by: NOW + by),
     length=st.timedeltas(timedelta(microseconds=1), timedelta(days=9)),
