@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _LOG_LIMIT_BYTES = 20_000_000
-#: A process that starts has this long until its first sign of life.
-_FIRST_SIGN = timedelta(seconds=20)
+#: A process that starts has this long until its first sign of life: on a machine with far too much
+#: to do the imports alone take 20 s.
+_FIRST_SIGN = timedelta(seconds=45)
 #: Of the time between two looks at most this counts: we may have been asleep ourselves.
 _LONGEST_LOOK = 0.5
 
