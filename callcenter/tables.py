@@ -26,6 +26,7 @@ ROOMS = (
     "prompts",
     "queues",
     "queues.callbacks",
+    "queues.estimates",
     "recordings",
     "recordings.quality",
     "schedules",

@@ -107,6 +107,8 @@ agent_activity = Table(
     Column("began_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Index("ix_agent_activity_agent", "agent_id", "began_at"),
+    Index("ix_agent_activity_began_at", "began_at"),
+    Index("ix_agent_activity_wrap_up", "call_id", postgresql_where=text("state = 'wrap_up'")),
     Index(
         "uq_agent_activity_one_open",
         "agent_id",

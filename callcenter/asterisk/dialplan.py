@@ -87,6 +87,8 @@ class Variable(StrEnum):
     NEXT = "CC_NEXT"  #: the flow's decision, an `Exit`; empty: Python died or was never there
     QUEUE = "CC_QUEUE"  #: the queue to enter when NEXT is `queue`
     PRIORITY = "CC_PRIORITY"  #: 1 to 20: served before callers with less; empty: as all
+    POSITION = "CC_POSITION"  #: the caller's place in it, from 1, as the flow left; empty: unknown
+    ESTIMATE = "CC_ESTIMATE"  #: the wait foretold then, seconds; empty: unknown
     NOTICE = "CC_NOTICE"  #: the recording notice the caller was played, <name>/<version>; or empty
     #: The fax order, a UUID; its pages lie ready in CC_FAXES. Of one that comes in, the call's.
     FAX = "CC_FAX"

@@ -17,6 +17,7 @@ from callcenter.asterisk.install import locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.cases import case_title
 from callcenter.bootstrap.desk import HotlineDesk
+from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
 from callcenter.calls.journal import clean_name, normalise_number
@@ -38,6 +39,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
+from callcenter.queues.estimates.service import EstimateService
 from callcenter.switch.service import SwitchService
 
 #: CALLINGPRES (RFC 3323 in Asterisk's coding): these bits say "presentation restricted".
@@ -73,6 +75,7 @@ async def serve_agi(settings: Settings, number: int) -> None:
         open_case,
         doors=doors,
         around=Around(desk, system_clock),
+        waits=EstimateService(database, system_clock, rule=spoken_rule(settings)),
     )
     server = AgiServer(AgiSettings(port=settings.agi_port, reuse_port=True))
 

@@ -40,6 +40,7 @@ from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
+from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
 from callcenter.bootstrap.phones import phone_server
@@ -86,11 +87,16 @@ from callcenter.prompts.shipped import shipped_directory
 from callcenter.queues.api import router as queues_router
 from callcenter.queues.callbacks.api import router as callbacks_router
 from callcenter.queues.callbacks.service import CallbackService
+from callcenter.queues.estimates.api import router as estimates_router
+from callcenter.queues.estimates.service import EstimateService
 from callcenter.queues.service import QueueService
 from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.quality.api import router as quality_router
 from callcenter.recordings.quality.service import QualityService
 from callcenter.recordings.service import RecordingService
+from callcenter.reports.api import router as reports_router
+from callcenter.reports.gauges import QueueGauges
+from callcenter.reports.service import ReportService
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.acts import ActOrders
@@ -164,6 +170,17 @@ def build_app(settings: Settings, database: Database, installation: Installation
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
         teams_router(TeamService(database), guard),
+        estimates_router(EstimateService(database, clock, rule=spoken_rule(settings)), guard),
+        reports_router(
+            ReportService(
+                database,
+                clock,
+                zone=settings.zone,
+                threshold=settings.answer_threshold,
+                short=settings.short_abandon,
+            ),
+            guard,
+        ),
         supervision_router(
             SupervisionService(database, clock, acts, sessions, node=settings.node, new_id=uuid4),
             guard,
@@ -194,7 +211,11 @@ def build_app(settings: Settings, database: Database, installation: Installation
         recordings=settings.sealed_recordings,
         trunk=trunk_wanted(settings),
     )
-    app.include_router(health_router(checks, Metrics(database, clock), keep=_HEALTH_KEPT))
+    gauges = QueueGauges(
+        zone=settings.zone, threshold=settings.answer_threshold, short=settings.short_abandon
+    )
+    metrics = Metrics(database, clock, rooms=[gauges])
+    app.include_router(health_router(checks, metrics, keep=_HEALTH_KEPT))
     return app
 
 

@@ -69,6 +69,7 @@ from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
 from callcenter.queues.callbacks.dialler import CallbackDialler
 from callcenter.queues.callbacks.duty import CallbackDuty
+from callcenter.queues.estimates.service import PaceKeeper
 from callcenter.recordings import pauses as recording_pauses
 from callcenter.recordings.finisher import RecordingFinisher
 from callcenter.recordings.service import on_facts as recordings_on_facts
@@ -216,6 +217,7 @@ class Node:
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
+                    "pace of queues": PaceKeeper(self._database, system_clock).run(),
                     "agents": self._attendance.run(),
                     "news of agents": self._attendance.follow(),
                     "queues": self._queue_watch.run(),

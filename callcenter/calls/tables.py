@@ -107,6 +107,12 @@ queue_visits = Table(
     Index(
         "ix_queue_visits_waiting", "queue", "entered_at", postgresql_where=text("outcome IS NULL")
     ),
+    Index(
+        "ix_queue_visits_left",
+        "queue",
+        "left_at",
+        postgresql_where=text("outcome IN ('answered', 'abandoned')"),
+    ),
 )
 
 agent_talks = Table(
@@ -119,6 +125,8 @@ agent_talks = Table(
     Column("began_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Index("ix_agent_talks_agent", "agent", "began_at"),
+    Index("ix_agent_talks_began_at", "began_at"),
+    Index("ix_agent_talks_open", "agent", postgresql_where=text("ended_at IS NULL")),
 )
 
 call_events = Table(

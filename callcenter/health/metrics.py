@@ -7,7 +7,7 @@ What grows for ever is told for the last 24 hours: that stays cheap after ten mi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,6 +63,10 @@ _OF_NODES: Final = (
 )
 
 
+#: What a room tells of itself at a moment: bounded, and nothing of a person.
+RoomGauges = Callable[[AsyncConnection, datetime], Awaitable[Iterable[Metric]]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What one scrape read. No number, name or word of a person is among it."""
@@ -84,7 +88,16 @@ class Figures:
 class Metrics:
     """Answers scrapes. `registry` is for what a process counts itself (requests, …)."""
 
-    def __init__(self, database: Database, clock: Clock, *, limit: timedelta = LIMIT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        limit: timedelta = LIMIT,
+        rooms: Sequence[RoomGauges] = (),
+    ) -> None:
+        """`rooms` tell of themselves, read in the same transaction."""
+        self._rooms = rooms
         self._database = database
         self._clock = clock
         self._limit = limit
@@ -96,14 +109,18 @@ class Metrics:
     async def scrape(self) -> bytes:
         """The text; without the database, all that does not need it."""
         figures = None
+        of_rooms: list[Metric] = []
         with suppress(Unavailable, TimeoutError):
             async with (
                 asyncio.timeout(self._limit.total_seconds()),
                 self._database.transaction() as connection,
             ):
-                figures = await _read(connection, self._clock())
+                now = self._clock()
+                figures = await _read(connection, now)
+                for room in self._rooms:
+                    of_rooms += await room(connection, now)
         registry = CollectorRegistry()
-        registry.register(_Snapshot(list(_families(figures))))
+        registry.register(_Snapshot([*_families(figures), *of_rooms]))
         return generate_latest(self.registry) + generate_latest(registry)
 
 

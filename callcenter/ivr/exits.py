@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 
@@ -10,12 +11,15 @@ from uuid import UUID
 class EnterQueue:
     """To a person. `why`: `flow`, `direct` (a line without a menu), `no_flow`, `no_line`, `steps`
     (the caller went round in circles) or `fault` (ours). `priority` 0 to 20: higher comes first.
+    `position` and `wait`: what was foretold; None: it could not be known.
     `survey`: the caller is asked afterwards how it was.
     """
 
     queue: str
     why: str = "flow"
     priority: int = 0
+    position: int | None = None
+    wait: timedelta | None = None
     survey: bool = False
 
 

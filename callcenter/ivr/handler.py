@@ -19,7 +19,10 @@ from callcenter.ivr.flows import FlowCache, Straight
 from callcenter.ivr.model import Flow
 from callcenter.ivr.runner import run_flow
 from callcenter.ivr.session import CallerHungUp, CallSession
+from callcenter.ivr.waits import NobodyKnows, WaitPort, wait_parts
 from callcenter.platform.deadline import at_most
+from callcenter.prompts.pieces.values import Unspeakable
+from callcenter.queues.estimates.model import Foretold
 
 #: What a line nobody knows speaks.
 DEFAULT_LANGUAGE: Final = "zh"
@@ -65,6 +68,7 @@ class IvrService:
         *,
         doors: DoorPort | None = None,
         around: Around | None = None,
+        waits: WaitPort | None = None,
         case_limit: timedelta = CASE_LIMIT,
     ) -> None:
         self._cache = cache
@@ -72,6 +76,7 @@ class IvrService:
         self._open_case = open_case
         self._doors = doors or OpenDoor()
         self._around = around or Around()
+        self._waits = waits or NobodyKnows()
         self._case_limit = case_limit
         #: For metrics: exits by kind and reason, `fault`, `case_late`, `case_failed`.
         self.counts: Counter[str] = Counter()
@@ -90,7 +95,13 @@ class IvrService:
             self._count_fault(exc)
             log.error("call %s: fault before the flow: %s", call.call_id, type(exc).__name__)
             exit = EnterQueue(self._cache.default_queue, why="fault")
-        if isinstance(exit, EnterQueue | Transfer):
+        if isinstance(exit, EnterQueue):
+            _, foretold = await asyncio.gather(
+                self._case_exists(call, exit), self._waits.foretell(exit.queue, exit.priority)
+            )
+            await self._tell(call, foretold)
+            exit = replace(exit, position=foretold.position, wait=foretold.wait)
+        elif isinstance(exit, Transfer):
             await self._case_exists(call, exit)
         self.counts[f"exit_{type(exit).__name__}"] += 1
         await call.leave(exit)
@@ -151,6 +162,17 @@ class IvrService:
             survey = door.survey and door.blocked is None
             return replace(exit, priority=max(door.priority, exit.priority), survey=survey)
         return exit
+
+    async def _tell(self, call: CallSession, foretold: Foretold) -> None:
+        """How long it will be, in the caller's language; a key skips it."""
+        language = call.language or DEFAULT_LANGUAGE
+        try:
+            names = wait_parts(foretold, language)
+        except Unspeakable:
+            return
+        if names:
+            self.counts["wait_told"] += 1
+            await call.play([self._voice.prompt(name, language) for name in names])
 
     def _count_fault(self, _exc: Exception) -> None:
         self.counts["fault"] += 1

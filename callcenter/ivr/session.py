@@ -49,7 +49,7 @@ class CallSession(Protocol):
     resume_node: str | None
     #: The flow that node belongs to; None or empty: the line's own.
     resume_flow: str | None
-    #: What the channel speaks as the flow begins: after a lost process, what the caller had chosen.
+    #: What the channel speaks; at first, after a lost process, what the caller had chosen before.
     language: str | None
     #: The caller's number in E.164, None where it is withheld or unknown. Never to be logged.
     caller: str | None

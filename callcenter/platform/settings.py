@@ -156,6 +156,18 @@ class Settings(BaseSettings):
         timedelta(minutes=10),
         description="Longest wait in a queue; then the caller may leave word.",
     )
+    answer_threshold: timedelta = Field(
+        timedelta(seconds=15), description="Figures: within it an answer is in time."
+    )
+    short_abandon: timedelta = Field(
+        timedelta(seconds=5),
+        description="Figures: who hangs up within it was not waiting yet, and is left out.",
+    )
+    estimate_error: timedelta = Field(
+        timedelta(seconds=60),
+        description="The wait is told to callers where nine of ten estimates were off by no more "
+        "than this, or than half of what is told.",
+    )
     fax_font: Path | None = Field(
         None,
         description="TrueType font with Chinese letters for fax pages; absent: the installed one.",

@@ -116,6 +116,7 @@ class ScriptedCaller:
     async def set_language(self, language: str) -> None:
         self._round_trip()
         self.languages.append(language)
+        self.language = language
 
     async def leave(self, exit: FlowExit) -> None:
         self._round_trip()

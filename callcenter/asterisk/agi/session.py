@@ -156,6 +156,7 @@ class AgiCallSession:
         name = _safe(language)
         arguments = f"CHANNEL(language)={name},__{Variable.LANGUAGE}={name}"
         await self._request.command("EXEC", "MSet", arguments)
+        self.language = language
 
     async def leave(self, exit: FlowExit) -> None:
         """Says where the call goes. CC_NEXT is the last command: without it nothing counts."""
@@ -193,6 +194,10 @@ def _exit_variables(exit: FlowExit) -> tuple[Exit, dict[Variable, str]]:
             variables = {Variable.QUEUE: exit.queue}
             if exit.priority:
                 variables[Variable.PRIORITY] = str(exit.priority)
+            if exit.position is not None:
+                variables[Variable.POSITION] = str(exit.position)
+            if exit.wait is not None:
+                variables[Variable.ESTIMATE] = str(round(exit.wait.total_seconds()))
             if exit.survey:
                 variables[Variable.SURVEY] = "yes"
             return Exit.QUEUE, variables

@@ -251,3 +251,17 @@ async def test_leaving_without_a_queue_is_one_command() -> None:
 
     await played(flow, "200 result=1")
     assert played.commands == [["SET", "VARIABLE", "CC_NEXT", "hangup"]]
+
+
+async def test_what_was_foretold_rides_along_with_the_queue() -> None:
+    played = Played()
+
+    async def flow(session: CallSession) -> object:
+        wait = timedelta(seconds=95, milliseconds=600)
+        return await session.leave(EnterQueue("legal", priority=10, position=3, wait=wait))
+
+    await played(flow, "200 result=1", "200 result=1")
+    assert played.commands == [
+        ["EXEC", "MSet", "CC_QUEUE=legal,CC_PRIORITY=10,CC_POSITION=3,CC_ESTIMATE=96"],
+        ["SET", "VARIABLE", "CC_NEXT", "queue"],
+    ]

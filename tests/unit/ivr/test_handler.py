@@ -14,6 +14,8 @@ from callcenter.ivr.flows import Straight
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.runner import Plan
 from callcenter.ivr.session import CallerHungUp
+from callcenter.ivr.waits import wait_parts
+from callcenter.queues.estimates.model import Foretold
 from callcenter.testing.sample_flow import VOICE, flow, plan
 from callcenter.testing.scripted_caller import HANG_UP, Early, ScriptedCaller
 
@@ -215,3 +217,105 @@ async def test_a_key_pressed_during_the_welcome_is_for_the_first_menu() -> None:
     caller = ScriptedCaller([Early("9")])
     await at_a_door(Door(welcome={"zh": "您好"}), plan(), Cases()).run(caller)
     assert caller.exit == HangUp()
+
+
+class Foretells:
+    """Stands for the queue room: what is known of every queue."""
+
+    def __init__(self, foretold: Foretold) -> None:
+        self.foretold = foretold
+        self.asked: list[tuple[str, int]] = []
+
+    async def foretell(self, queue: str, priority: int) -> Foretold:
+        self.asked.append((queue, priority))
+        return self.foretold
+
+
+def foretelling(known: Plan | Straight, foretold: Foretold) -> tuple[IvrService, Foretells]:
+    waits = Foretells(foretold)
+    found = IvrService(
+        KnownPlan(known),  # type: ignore[arg-type]
+        VOICE,
+        Cases().open,
+        waits=waits,
+    )
+    return found, waits
+
+
+LONG = Foretold(position=4, wait=timedelta(seconds=200), why_not=None)
+
+
+async def test_the_wait_is_foretold_as_the_flow_ends_and_said_once_where_it_may_be() -> None:
+    ivr, waits = foretelling(plan(language="zh"), LONG)
+    caller = ScriptedCaller(["3"])
+    before = ScriptedCaller(["3"])
+    await service(plan(language="zh"), Cases()).run(before)
+    await ivr.run(caller)
+    assert waits.asked == [("legal", 0)]
+    assert caller.exit == EnterQueue("legal", position=4, wait=timedelta(seconds=200))
+    said = [path.stem.removeprefix("zh_") for path in caller.heard[len(before.heard) :]]
+    assert said == [
+        "wait_ahead",
+        "n_3",
+        "wait_ahead_end",
+        "wait_about",
+        "n_3",
+        "w_minutes",
+    ]
+    # The words are the only round trip more: what was foretold rides along with the exit.
+    assert caller.round_trips == before.round_trips + 1
+
+
+async def test_a_wait_that_may_not_be_said_is_journalled_all_the_same() -> None:
+    unsure = Foretold(position=2, wait=timedelta(seconds=90), why_not="off by too much")
+    ivr, _ = foretelling(plan(), unsure)
+    caller, before = ScriptedCaller(["3"]), ScriptedCaller(["3"])
+    await service(plan(), Cases()).run(before)
+    await ivr.run(caller)
+    assert caller.exit == EnterQueue("legal", position=2, wait=timedelta(seconds=90))
+    assert caller.heard == before.heard
+    assert caller.round_trips == before.round_trips
+
+
+async def test_the_wait_is_told_in_the_language_the_caller_speaks_now() -> None:
+    ivr, _ = foretelling(Straight("legal", "en", "direct"), LONG)
+    caller = ScriptedCaller()
+    await ivr.run(caller)
+    assert [path.stem for path in caller.heard[-6:]] == [
+        "en_wait_ahead",
+        "en_n_4",
+        "en_wait_ahead_end",
+        "en_wait_about",
+        "en_n_3",
+        "en_w_minutes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("foretold", "language", "parts"),
+    [
+        (Foretold(), "zh", []),
+        (
+            Foretold(position=1, wait=timedelta(seconds=31), why_not=None),
+            "zh",
+            ["wait_about", "n_1", "w_minutes"],
+        ),
+        (
+            Foretold(position=3, wait=timedelta(minutes=2), why_not=None),
+            "zh",
+            ["wait_ahead", "n_liang", "wait_ahead_end", "wait_about", "n_liang", "w_minutes"],
+        ),
+        (
+            Foretold(position=1, wait=timedelta(seconds=31), why_not=None),
+            "en",
+            ["wait_about", "n_1", "w_minute"],
+        ),
+        (
+            Foretold(position=500, wait=timedelta(hours=1), why_not=None),
+            "zh",
+            ["wait_about", "n_1", "w_hours"],
+        ),
+    ],
+)
+def test_what_is_said_of_a_wait(foretold: Foretold, language: str, parts: list[str]) -> None:
+    assert wait_parts(foretold, language) == parts

@@ -1,0 +1,255 @@
+"""Reports: figures of queues and agents for a time, and the calls behind each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
+from uuid import UUID
+
+from callcenter.platform.clock import Clock
+from callcenter.platform.db import Database
+from callcenter.platform.errors import InvalidField
+from callcenter.queues.model import is_queue_name
+from callcenter.reports import store
+from callcenter.reports.agents import store as agents
+from callcenter.reports.agents.store import Worked
+from callcenter.reports.model import (
+    MOST_INTERVALS,
+    AgentFigure,
+    Asked,
+    Figure,
+    Interval,
+    Lowest,
+    Part,
+    Ratio,
+    Span,
+    spans,
+    total,
+)
+from callcenter.reports.store import Counted
+
+#: Agents' states are many rows: no report of agents is longer.
+LONGEST_OF_AGENTS: Final = timedelta(days=32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueReport:
+    """One queue; None: all calls, once each. `parts`: one for each span of the report."""
+
+    queue: str | None
+    whole: Counted
+    parts: Sequence[Counted]
+    lowest: Lowest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """One agent; None: all of the report together."""
+
+    agent_id: str | None
+    whole: Worked
+    parts: Sequence[Worked]
+
+
+class ReportService:
+    """Use cases of `/reports`. `zone` is the city's; `threshold` and `short` as in `Asked`, where
+    nobody asks for others."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        zone: tzinfo,
+        threshold: timedelta = timedelta(seconds=15),
+        short: timedelta = timedelta(seconds=5),
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self.zone = zone
+        self._threshold = threshold
+        self._short = short
+
+    def asked(
+        self,
+        begin: datetime,
+        end: datetime,
+        *,
+        threshold: timedelta | None = None,
+        short: timedelta | None = None,
+    ) -> Asked:
+        """Raises `InvalidField`."""
+        return Asked(
+            begin=begin,
+            end=end,
+            now=self._clock(),
+            threshold=self._threshold if threshold is None else threshold,
+            short=self._short if short is None else short,
+        )
+
+    async def queues(
+        self, asked: Asked, interval: Interval | None, queue: str | None
+    ) -> tuple[list[Span], list[QueueReport]]:
+        """Every queue (or the one named) by name, and all calls together where none is named.
+
+        Raises `InvalidField` for more parts than anybody reads.
+        """
+        wanted = spans(asked.begin, asked.end, interval, self.zone)
+        async with self._database.transaction() as connection:
+            known = await store.queue_names(connection) if queue is None else [queue]
+            rows = await store.counted(connection, asked, wanted, by_queue=True, queue=queue)
+            names = sorted({*known, *(row.queue for row in rows if row.queue is not None)})
+            if interval is not None and len(wanted) * (len(names) + 1) > MOST_INTERVALS:
+                raise InvalidField(
+                    "interval",
+                    f"more than {MOST_INTERVALS} rows: ask for one queue, a shorter time or"
+                    " longer parts",
+                )
+            reports = [
+                _queue_report(
+                    name,
+                    [row for row in rows if row.queue == name],
+                    wanted,
+                    await store.lowest_connection(connection, asked, name),
+                )
+                for name in names
+            ]
+            if queue is None:
+                together = await store.counted(connection, asked, wanted, by_queue=False)
+                lowest = await store.lowest_connection(connection, asked, None)
+                reports.append(_queue_report(None, together, wanted, lowest))
+        return wanted, reports
+
+    async def calls_of(
+        self,
+        asked: Asked,
+        figure: Figure,
+        part: Part,
+        *,
+        queue: str | None,
+        behind: tuple[datetime, UUID, int] | None,
+        limit: int,
+    ) -> Sequence[Mapping[str, Any]]:
+        """What a figure counts, in order of coming."""
+        async with self._database.transaction() as connection:
+            return await store.calls_of(
+                connection, asked, figure, part, queue=queue, behind=behind, limit=limit
+            )
+
+    async def agents(
+        self, asked: Asked, interval: Interval | None, *, agent: str | None, queue: str | None
+    ) -> tuple[list[Span], list[AgentReport]]:
+        """Agents of whom anything is known, by id, and all of them together. `queue`: those who are
+        its members now. Raises `InvalidField`."""
+        wanted = self._spans_of_agents(asked, interval)
+        async with self._database.transaction() as connection:
+            chosen = await _chosen(connection, agent, queue)
+            rows = await agents.worked(connection, asked, wanted, chosen)
+        ids = sorted({row.agent_id for row in rows if row.agent_id is not None})
+        if interval is not None and len(wanted) * (len(ids) + 1) > MOST_INTERVALS:
+            raise InvalidField(
+                "interval",
+                f"more than {MOST_INTERVALS} rows: ask for one agent, a shorter time or longer"
+                " parts",
+            )
+        by_agent: dict[str | None, list[Worked]] = {agent_id: [] for agent_id in ids}
+        for row in rows:
+            by_agent[row.agent_id].append(row)
+        reports = [_agent_report(one, found, wanted) for one, found in by_agent.items()]
+        reports.append(_agent_report(None, rows, wanted))
+        return wanted, reports
+
+    async def talks_of(
+        self,
+        asked: Asked,
+        *,
+        agent: str | None,
+        queue: str | None,
+        behind: tuple[datetime, UUID, str] | None,
+        limit: int,
+    ) -> Sequence[Mapping[str, Any]]:
+        """The talks behind agents' figures. Raises `InvalidField`."""
+        self._spans_of_agents(asked, None)
+        async with self._database.transaction() as connection:
+            chosen = await _chosen(connection, agent, queue)
+            return await agents.talks_of(connection, asked, chosen, behind=behind, limit=limit)
+
+    def _spans_of_agents(self, asked: Asked, interval: Interval | None) -> list[Span]:
+        if asked.end - asked.begin > LONGEST_OF_AGENTS:
+            rule = f"a report of agents is of {LONGEST_OF_AGENTS.days} days at most"
+            raise InvalidField("to", rule)
+        return spans(asked.begin, asked.end, interval, self.zone)
+
+
+async def _chosen(connection: Any, agent: str | None, queue: str | None) -> list[str] | None:
+    if agent is not None:
+        return [agent]
+    if queue is None:
+        return None
+    return await agents.members_of(connection, queue) if is_queue_name(queue) else []
+
+
+def _queue_report(
+    queue: str | None, rows: Iterable[Counted], wanted: Sequence[Span], lowest: Lowest | None
+) -> QueueReport:
+    by_part = {row.part: row for row in rows}
+    parts = [by_part.get(number) or _nothing(queue, number) for number in range(len(wanted))]
+    return QueueReport(queue=queue, whole=_sum(queue, parts), parts=parts, lowest=lowest)
+
+
+def _nothing(queue: str | None, part: int) -> Counted:
+    return Counted(
+        queue=queue,
+        part=part,
+        offered=0,
+        answered=0,
+        abandoned=0,
+        abandoned_at_once=0,
+        undecided=0,
+        figures=total(()),
+    )
+
+
+def _sum(queue: str | None, parts: Sequence[Counted]) -> Counted:
+    return Counted(
+        queue=queue,
+        part=0,
+        offered=sum(part.offered for part in parts),
+        answered=sum(part.answered for part in parts),
+        abandoned=sum(part.abandoned for part in parts),
+        abandoned_at_once=sum(part.abandoned_at_once for part in parts),
+        undecided=sum(part.undecided for part in parts),
+        figures=total(part.figures for part in parts),
+    )
+
+
+def _agent_report(
+    agent_id: str | None, rows: Sequence[Worked], wanted: Sequence[Span]
+) -> AgentReport:
+    parts: list[list[Worked]] = [[] for _ in wanted]
+    for row in rows:
+        parts[row.part].append(row)
+    return AgentReport(
+        agent_id=agent_id,
+        whole=_together(agent_id, 0, rows),
+        parts=[_together(agent_id, number, found) for number, found in enumerate(parts)],
+    )
+
+
+def _together(agent_id: str | None, part: int, rows: Sequence[Worked]) -> Worked:
+    figures = dict.fromkeys(AgentFigure, Ratio())
+    for row in rows:
+        for figure, ratio in row.figures.items():
+            figures[figure] += ratio
+    return Worked(
+        agent_id=agent_id,
+        part=part,
+        talks=sum(row.talks for row in rows),
+        talking=sum(row.talking for row in rows),
+        wrap_up=sum(row.wrap_up for row in rows),
+        free=sum(row.free for row in rows),
+        paused=sum(row.paused for row in rows),
+        figures=figures,
+    )
