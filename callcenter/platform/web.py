@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -120,6 +120,17 @@ def _sane(moment: datetime) -> datetime:
     return moment
 
 
+def _day_written_out(value: object) -> object:
+    # Pydantic would take a number, or a string of digits, for seconds since 1970.
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
+        raise ValueError("write a day as ISO 8601: 2026-10-01")
+    if not isinstance(value, str | date):
+        raise ValueError("write a day as ISO 8601: 2026-10-01")
+    return value
+
+
+#: A day as a client writes it.
+Day = Annotated[date, BeforeValidator(_day_written_out)]
 #: A moment as a client writes it.
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_sane)]
 #: `true` or `false`: not 0, not "yes", which pydantic would take as well.

@@ -21,6 +21,7 @@ from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    Day,
     Flag,
     IfMatch,
     Limit,
@@ -96,7 +97,7 @@ class FormList(Schema):
 class Draw(Schema):
     """`week`: its Monday; the week must be over. The same `seed` draws the same."""
 
-    week: date
+    week: Day
     per_agent: Annotated[Whole, Field(ge=1, le=MOST_SAMPLES)] = 3
     seed: Annotated[Whole, Field(ge=0, lt=2**53)] | None = None
 
@@ -268,7 +269,7 @@ def router(service: QualityService, guard: Guard) -> APIRouter:
 
     @routes.get("/samples")
     async def list_samples(
-        week: date | None = None,
+        week: Day | None = None,
         agent: _AgentFilter = None,
         limit: Limit = 100,
         cursor: Cursor = None,
