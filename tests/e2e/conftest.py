@@ -61,7 +61,9 @@ async def _nothing_is_left(hotline: Instance) -> AsyncIterator[None]:
     yield
 
     async def no_channel() -> bool:
-        return await hotline.channels() == 0
+        left = await hotline.console("core show channels concise")
+        assert not left.strip(), left
+        return True
 
     await eventually(no_channel, "no channel is left in Asterisk", within=timedelta(seconds=20))
 

@@ -200,9 +200,9 @@ async def test_a_wish_to_be_called_back_is_a_row_a_case_and_a_disposition(scene:
     assert case["state"] == "open"
     waiting = (await scene.hotline.get("/callbacks", state="waiting"))["items"]
     (wish,) = [one for one in waiting if one["call_id"] == call["call_id"]]
-    assert (wish["number"], wish["queue"]) == ("053188880001", "general")
+    assert (wish["number"], wish["queue"]) == ("+8653188880001", "general")
     # What was keyed stands in that row and nowhere else.
-    assert "053188880001" not in str(call)
+    assert "53188880001" not in str(call)
 
     async def written() -> bool:
         return any(scene.hotline.home.glob("log/*"))
@@ -210,4 +210,4 @@ async def test_a_wish_to_be_called_back_is_a_row_a_case_and_a_disposition(scene:
     await eventually(written, "there are logs", within=timedelta(seconds=5))
     for file in scene.hotline.home.glob("log/*"):
         if file.is_file():
-            assert b"053188880001" not in file.read_bytes(), file
+            assert b"53188880001" not in file.read_bytes(), file

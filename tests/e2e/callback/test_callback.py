@@ -370,4 +370,9 @@ async def test_a_link_cut_behind_the_order_and_a_killed_node_dial_nobody_twice(
 
         done = await eventually(reached, "reached", within=timedelta(seconds=25))
         assert [one["outcome"] for one in done["tries"]] == ["reached"]
+
+        async def talked() -> bool:
+            return await hotline.channels() == 0
+
+        await eventually(talked, "the citizen hangs up", within=timedelta(seconds=25))
         assert len(invites(rung)) == 1

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from callcenter.platform.db import Database
 from callcenter.platform.postgres import database_url
 from callcenter.platform.settings import load_settings
+from callcenter.testing.eventually import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.in_call.conftest import Conversation, Talking
@@ -55,7 +56,14 @@ async def test_from_a_queue_to_an_agent_to_a_colleague_who_was_asked_to_another_
         await call.until(lambda v: v["agents"] == ["1002"], "the first agent has left")
         # (Agent 1001's phone is free again, and in the other queue, too.)
         await call.act("transfer", to={"queue": "enterprise"})
-        await call.until(lambda v: v["agents"] in (["1001"], ["1002"]), "an agent of it answers")
+
+        async def answered() -> bool:
+            visits = await rows(
+                call, "SELECT outcome FROM queue_visits WHERE call_id = :id AND visit = 2"
+            )
+            return [visit["outcome"] for visit in visits] == ["answered"]
+
+        await eventually(answered, "an agent of it answers", within=timedelta(seconds=15))
         row = await call.over()
 
     assert row["queue"] == "enterprise"
