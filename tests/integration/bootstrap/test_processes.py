@@ -257,6 +257,8 @@ async def test_a_stray_of_an_earlier_supervisor_is_ended(
     await earlier.start()
     stray = earlier.pid
     assert stray is not None
+    # A process that was just born has no command line for a moment, so it is nobody's yet.
+    await eventually(Path(f"/proc/{stray}/cmdline").read_bytes, "it has a command line")
     later = Supervised(program(SLEEPER), tell=told)
     async with kept(later):
         assert later.pid != stray
