@@ -4,17 +4,18 @@
 started by its real command; SIPp is at both ends. What the hotline's own figures say of service
 level, speed of answer and abandonment must lie in the 95 % interval of Erlang A.
 
-**Time is compressed**: a call takes 6 s in the mean, patience is 15 s. A caller hangs up at an
-exponential time after coming, waiting or talking, and an agent at another one after answering. An
-exponential time that is not over yet begins anew at any moment, so a call takes an exponential time
-of both rates together: this is Erlang A exactly, without anybody at the SIP end having to know when
-an agent answered.
+**Time is compressed**: a call takes 12 s in the mean (`--service`), patience is 30 s, and 4 s stand
+for the 15 of a real day. A caller hangs up at an exponential time after coming, waiting or talking,
+and an agent at another one after answering. An exponential time that is not over yet begins anew at
+any moment, so a call takes an exponential time of both rates together: this is Erlang A exactly,
+without anybody at the SIP end having to know when an agent answered.
 
 **What Asterisk adds** is known and part of the compared model, not explained away afterwards: a
 waiting caller looks for a free agent once a second (app_queue.c, RECHECK), and it takes a moment
 (measured from callers who found an agent free) until the two hear each other, in which
-the agent is taken. In a call of 6 s these weigh forty times what they do in one of 4 minutes. The
-table has pure Erlang A beside it, and the same arrivals, patience and talks simulated.
+the agent is taken. In a call of 12 s these weigh twenty times what they do in one of 4 minutes. The
+table has both: Erlang A as it stands in the books and with Asterisk's look, and the same arrivals,
+patience and talks simulated. The measured figures must lie in both intervals.
 
 The interval is that of 200 simulated days of as many calls; with three figures, one in seven runs
 has one outside by chance alone.
@@ -44,7 +45,6 @@ from callcenter.testing.sipp_party import SippParty, free_udp_port
 SIPP = Path(__file__).parent / "sipp"
 LINE, QUEUE = "12399", "legal"
 CITIZENS, PHONES = "127.0.0.2", "127.0.0.3"
-THRESHOLD = 2
 RECHECK = 1.0
 DAYS = 200
 
@@ -55,8 +55,17 @@ class Plan:
     agents: int
     load: float
     seed: int
-    service: float = 6.0
-    patience: float = 15.0
+    service: float
+
+    @property
+    def patience(self) -> float:
+        """Mean, in seconds."""
+        return self.service * 2.5
+
+    @property
+    def threshold(self) -> int:
+        """Seconds within which an answer counts as soon."""
+        return max(1, round(self.service / 3))
 
     @property
     def gap(self) -> float:
@@ -94,10 +103,10 @@ class Seen:
     calls: int = 0
 
 
-def of_waits(waits: Sequence[tuple[float, bool]]) -> Seen:
+def of_waits(waits: Sequence[tuple[float, bool]], threshold: int) -> Seen:
     answered = [wait for wait, is_answered in waits if is_answered]
     return Seen(
-        sum(wait <= THRESHOLD for wait in answered) / len(waits),
+        sum(wait <= threshold for wait in answered) / len(waits),
         statistics.fmean(answered),
         1 - len(answered) / len(waits),
         len(waits),
@@ -170,7 +179,7 @@ def simulate(plan: Plan, draws: Draws, *, recheck: float, setup: float) -> Seen:
     while events:
         now, _, what = heapq.heappop(events)
         what(now)
-    return of_waits(waits)
+    return of_waits(waits, plan.threshold)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -205,7 +214,7 @@ async def hold_the_day(plan: Plan, draws: Draws) -> tuple[list[tuple[float, bool
             async with phones, citizens:
                 result = await citizens.result()
             print(f"SIPp: {result.code} {result.output[-200:] if result.code > 1 else ''}")
-            return await _waits(hotline, began, plan.calls)
+            return await _waits(hotline, began, plan)
 
 
 async def _agents(hotline: Instance, count: int) -> dict[str, str]:
@@ -279,13 +288,13 @@ def _sipp(
 
 
 async def _waits(
-    hotline: Instance, began: datetime, calls: int
+    hotline: Instance, began: datetime, plan: Plan
 ) -> tuple[list[tuple[float, bool]], dict[str, Any]]:
     asked = {
         "from": began.isoformat(),
         "to": (datetime.now(UTC) + timedelta(minutes=5)).isoformat(),
         "queue": QUEUE,
-        "threshold_seconds": str(THRESHOLD),
+        "threshold_seconds": str(plan.threshold),
     }
 
     last: dict[str, Any] = {}
@@ -298,8 +307,8 @@ async def _waits(
         counts = ("offered", "answered", "undecided")
         now = [last[name] for name in counts]
         # Who hung up before the queue was entered never waited: a few.
-        assert now[2] == 0, f"of {calls} calls: {now}"
-        assert now[0] >= calls * 0.9, f"of {calls} calls: {now}"
+        assert now[2] == 0, f"of {plan.calls} calls: {now}"
+        assert now[0] >= plan.calls * 0.9, f"of {plan.calls} calls: {now}"
         assert now == [before.get(name) for name in counts], f"still coming: {now}"
         await asyncio.sleep(2)  # a bench: nothing tells that the journal was read to its end
         return last
@@ -308,7 +317,7 @@ async def _waits(
     waits: list[tuple[float, bool]] = []
     cursor = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
+        more: dict[str, str] = {"cursor": cursor} if cursor else {}
         page = await hotline.get(
             "/reports/queues/calls",
             figure="connection_rate",
@@ -328,12 +337,13 @@ def main() -> int:
     options.add_argument("--calls", type=int, default=2000)
     options.add_argument("--agents", type=int, default=30)
     options.add_argument("--load", type=float, default=0.97, help="erlangs for each agent")
+    options.add_argument("--service", type=float, default=12.0, help="mean talk, seconds")
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    plan = Plan(asked.calls, asked.agents, asked.load, asked.seed)
+    plan = Plan(asked.calls, asked.agents, asked.load, asked.seed, asked.service)
     draws = draw(plan, Random(plan.seed))  # noqa: S311 - a seeded day
     waits, report = asyncio.run(hold_the_day(plan, draws))
-    measured = of_waits(waits)
+    measured = of_waits(waits, plan.threshold)
     # Callers who found an agent free: what lies between coming and hearing each other.
     setup = statistics.median(wait for wait, answered in waits[:15] if answered)
     return compare(plan, draws, measured, report, setup)
@@ -354,7 +364,7 @@ def compare(plan: Plan, draws: Draws, measured: Seen, report: dict[str, Any], se
         plan.load * plan.agents,
         timedelta(seconds=plan.service),
         plan.agents,
-        timedelta(seconds=THRESHOLD),
+        timedelta(seconds=plan.threshold),
         timedelta(seconds=plan.patience),
     )
     print(
@@ -367,7 +377,7 @@ def compare(plan: Plan, draws: Draws, measured: Seen, report: dict[str, Any], se
     outside = 0
     formula = {"level": erlang.answered_within, "abandoned": erlang.abandoned}
     names = {
-        "level": f"answered within {THRESHOLD} s",
+        "level": f"answered within {plan.threshold} s",
         "speed": "speed of answer, s",
         "abandoned": "abandoned",
     }
@@ -376,7 +386,7 @@ def compare(plan: Plan, draws: Draws, measured: Seen, report: dict[str, Any], se
         low, high = interval([getattr(day, name) for day in real])
         pure_low, pure_high = interval([getattr(day, name) for day in pure])
         pure_value = formula.get(name, statistics.fmean(getattr(day, name) for day in pure))
-        inside = low <= value <= high
+        inside = low <= value <= high and pure_low <= value <= pure_high
         outside += not inside
         cells = (
             f"{value:.3f}{'' if inside else ' !'}",
