@@ -23,6 +23,7 @@ from callcenter.agents.supervision.service import on_facts as supervision_on_fac
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.announcements import Manner
 from callcenter.asterisk.attendance import AttendanceKeeper
 from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
@@ -177,6 +178,7 @@ class Node:
             recording_pauses.PauseBook(self._database, system_clock),
             system_clock,
             settings.node,
+            manner=Manner(settings.recording_pause_announcement),
         )
         self._attendance = AttendanceKeeper(
             self._database,
@@ -224,6 +226,7 @@ class Node:
                     "acts": self._acts.run(),
                     "in calls": self._in_call.run(),
                     "recording pauses": self._pauses.run(),
+                    "announcements": self._pauses.announcer.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
@@ -385,6 +388,10 @@ class Node:
             "agents": {
                 "drift_repaired": self._attendance.drift_repaired,
                 "problems": list(self._attendance.problems[:5]),
+            },
+            "announcements": {
+                "asked": self._pauses.announcer.asked,
+                "failed": self._pauses.announcer.failed,
             },
         }
 

@@ -142,3 +142,15 @@ def test_no_disorder_leaves_the_caller_put_aside_or_a_party_there_after_the_end(
         assert call.held_since is None
         called, left = (kinds(facts).count(kind) for kind in ("party_called", "party_left"))
         assert called == left
+
+
+def test_an_announcement_is_no_call_and_no_leg_of_one() -> None:
+    events = journal("recording_paused")
+    announcing = [event for event in events if event.uniqueid.startswith("announce-")]
+    assert len({event.linkedid for event in announcing}) == 8, "four times, to two people"
+    book = booked(events)
+    (call,) = book.calls.values()
+    assert sorted(call.role_of(leg) for leg in call.legs) == ["agent", "citizen"]
+    assert (book.held, book.dropped) == (0, len(announcing))
+    without = booked([event for event in events if event not in announcing])
+    assert without.calls == book.calls
