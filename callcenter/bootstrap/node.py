@@ -33,6 +33,7 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.phone_holds import PhoneHolds
 from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.asterisk.supervision import Supervision
@@ -172,6 +173,12 @@ class Node:
             self._ami, self._bus, self._database, trunk_host=settings.trunk_host
         )
         self._in_call_follower = InCallFollower(self._cases, settings.zone, case_title)
+        self._phone_holds = PhoneHolds(
+            self._bus,
+            self._consumer.note,
+            system_clock,
+            lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._pauses = RecordingPauses(
             self._ami,
             self._bus,
@@ -225,6 +232,7 @@ class Node:
                     "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "in calls": self._in_call.run(),
+                    "holds by phones": self._phone_holds.run(),
                     "recording pauses": self._pauses.run(),
                     "announcements": self._pauses.announcer.run(),
                     "news of acts": self._acts.follow(),

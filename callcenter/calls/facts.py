@@ -174,6 +174,26 @@ class CallerRetrieved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHolds(Fact):
+    """The phone of an agent, on the leg `uniqueid`, holds the others: they hear music, or in a
+    conference the agent's silence."""
+
+    kind: ClassVar[str] = "phone_holds"
+    uniqueid: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHoldEnded(Fact):
+    """That hold is over, at the latest with the leg. `held_ms`: how long it was."""
+
+    kind: ClassVar[str] = "phone_hold_ended"
+    uniqueid: str
+    agent: str
+    held_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallJoined(Fact):
     """A call between agents became part of the call `into`: an agent asked there before
     transferring."""

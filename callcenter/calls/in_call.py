@@ -7,6 +7,7 @@ Pure. None of the functions raises.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from callcenter.asterisk.dialplan import leg_call_of, leg_channel
@@ -77,6 +78,40 @@ def holds(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
             return call, []
     at = max(at, call.held_since)
     return replace(call, held_since=None), [fa.CallerRetrieved(call_id=call.call_id, at=at)]
+
+
+def phone_holds(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
+    """Which agents' phones hold the others: until they take them back, or their leg is over."""
+    if isinstance(event, ev.PhoneHeld):
+        leg = call.leg(event.uniqueid)
+        on_hold = any(uniqueid == event.uniqueid for uniqueid, _ in call.phone_holds)
+        if leg is None or leg.agent is None or not leg.bridged or leg.ended_at or on_hold:
+            return call, []
+        call = replace(call, phone_holds=(*call.phone_holds, (event.uniqueid, event.at)))
+        held: Fact = fa.PhoneHolds(
+            call_id=call.call_id, at=event.at, uniqueid=event.uniqueid, agent=leg.agent
+        )
+        return call, [held]
+    facts: list[Fact] = []
+    for uniqueid, since in call.phone_holds:
+        leg = call.leg(uniqueid)
+        assert leg is not None, "a leg that was bridged"
+        assert leg.agent is not None, "an agent's"
+        if isinstance(event, ev.PhoneRetrieved) and event.uniqueid == uniqueid:
+            over = event.at
+        elif leg.ended_at or call.ended_at:
+            over = leg.ended_at or call.ended_at or event.at
+        else:
+            continue
+        at = max(over, since)
+        held_ms = round((at - since) / timedelta(milliseconds=1))
+        call = replace(call, phone_holds=tuple(h for h in call.phone_holds if h[0] != uniqueid))
+        facts.append(
+            fa.PhoneHoldEnded(
+                call_id=call.call_id, at=at, uniqueid=uniqueid, agent=leg.agent, held_ms=held_ms
+            )
+        )
+    return call, facts
 
 
 def moved(call: Call, event: ev.LegMoved) -> tuple[Call, list[Fact]]:

@@ -254,6 +254,8 @@ class Call:
     handing_on: bool = False  #: it rings there
     other_answered: bool = False  #: there; in a callback: the citizen
     held_since: datetime | None = None  #: put aside, with music
+    #: Holds by phones that are going on: leg → since when.
+    phone_holds: tuple[tuple[str, datetime], ...] = ()
     #: Who ended the last talk with an agent, by that leg's HANGUP: agent, caller or system.
     parted_by: str | None = None
     #: The caller is asked how it was: the conversation is over, whoever hangs up now.

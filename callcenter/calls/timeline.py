@@ -170,6 +170,10 @@ def _words(fact: Fact) -> str:
             return "The caller was put aside, with music."
         case fa.CallerRetrieved():
             return "The caller is not put aside any more."
+        case fa.PhoneHolds():
+            return f"Agent {fact.agent} held the others, by the phone."
+        case fa.PhoneHoldEnded():
+            return f"Agent {fact.agent} took the others back after {fact.held_ms / 1000:.0f} s."
         case fa.CallJoined():
             return f"The conversation became part of call {fact.into}."
         case fa.SpyingBegan():

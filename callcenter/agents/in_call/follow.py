@@ -23,6 +23,8 @@ from callcenter.calls.facts import (
     PartyAnswered,
     PartyCalled,
     PartyLeft,
+    PhoneHoldEnded,
+    PhoneHolds,
 )
 from callcenter.cases.service import CaseService
 
@@ -63,6 +65,12 @@ class InCallFollower:
                         await self._note(connection, row, self._span(row), fact.at)
                 case CallerHeld():
                     await store.begin_hold(connection, fact.call_id, fact.at)
+                case PhoneHolds():
+                    await store.begin_phone_hold(
+                        connection, fact.call_id, fact.uniqueid, fact.agent, fact.at
+                    )
+                case PhoneHoldEnded():
+                    await store.end_phone_hold(connection, fact.call_id, fact.uniqueid, fact.at)
                 case CallerRetrieved() | CallEnded():
                     await store.end_consultation(connection, fact.call_id, fact.at)
                     await store.end_hold(connection, fact.call_id, fact.at)

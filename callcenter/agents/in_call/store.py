@@ -7,13 +7,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.access.model import Principal
-from callcenter.agents.in_call.model import CallNow, LegNow, Party, PauseNow, Purpose, Result
-from callcenter.agents.in_call.tables import call_holds, call_parties
+from callcenter.agents.in_call.model import (
+    CallNow,
+    HeldBy,
+    Hold,
+    LegNow,
+    Party,
+    PauseNow,
+    Purpose,
+    Result,
+)
+from callcenter.agents.in_call.tables import call_holds, call_parties, phone_holds
 from callcenter.agents.tables import agents
 from callcenter.calls.tables import agent_talks, call_legs, calls
 from callcenter.queues.tables import queues
@@ -88,6 +97,7 @@ async def call_now(
         talking=tuple(LegNow(uniqueid=talk.uniqueid, agent=talk.agent) for talk in talking),
         parties=tuple(await parties_of(connection, call_id)),
         held_since=held_since,
+        holds=tuple(await holds_of(connection, call_id)),
         recording=records is not None,
         pause=None
         if pause is None
@@ -179,6 +189,47 @@ async def end_hold(connection: AsyncConnection, call_id: UUID, at: datetime) -> 
         .where(call_holds.c.call_id == call_id, call_holds.c.ended_at.is_(None))
         .values(ended_at=func.greatest(call_holds.c.began_at, at))
     )
+
+
+async def begin_phone_hold(
+    connection: AsyncConnection, call_id: UUID, uniqueid: str, agent: str, at: datetime
+) -> None:
+    values = {"call_id": call_id, "uniqueid": uniqueid, "agent": agent, "began_at": at}
+    await connection.execute(upsert(phone_holds).values(**values).on_conflict_do_nothing())
+
+
+async def end_phone_hold(
+    connection: AsyncConnection, call_id: UUID, uniqueid: str, at: datetime
+) -> None:
+    await connection.execute(
+        update(phone_holds)
+        .where(
+            phone_holds.c.call_id == call_id,
+            phone_holds.c.uniqueid == uniqueid,
+            phone_holds.c.ended_at.is_(None),
+        )
+        .values(ended_at=func.greatest(phone_holds.c.began_at, at))
+    )
+
+
+async def holds_of(connection: AsyncConnection, call_id: UUID) -> list[Hold]:
+    """Every span in which somebody of the call was held, oldest first."""
+    by_acts = select(call_holds.c.began_at, call_holds.c.ended_at, null().label("agent")).where(
+        call_holds.c.call_id == call_id
+    )
+    by_phones = select(phone_holds.c.began_at, phone_holds.c.ended_at, phone_holds.c.agent).where(
+        phone_holds.c.call_id == call_id
+    )
+    rows = await connection.execute(by_acts.union_all(by_phones).order_by("began_at"))
+    return [
+        Hold(
+            by=HeldBy.PHONE if row.agent else HeldBy.ACT,
+            agent=row.agent,
+            began_at=row.began_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    ]
 
 
 async def line_of_call(connection: AsyncConnection, call_id: UUID) -> tuple[bool, str | None]:

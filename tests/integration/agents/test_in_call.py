@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from callcenter.agents.seed import seed_agents
 from callcenter.agents.tables import agents
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
+from callcenter.calls.events import PhoneHeld, PhoneRetrieved
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.platform.db import Database
@@ -286,3 +287,38 @@ async def test_without_a_trunk_nobody_outside_is_called(stage: Stage) -> None:
     stage.desk.app.include_router(router(service, stage.desk.guard), prefix="/api/v1/untrunked")
     reply = await stage.agent.post(f"/untrunked/calls/{CALL}/three-way", json={"number": "119"})
     assert (reply.status_code, reply.json()["type"]) == (409, "/problems/no-trunk")
+
+
+async def test_holds_by_the_phone_stand_beside_those_by_acts(stage: Stage) -> None:
+    async def by_phone(kind: type[PhoneHeld | PhoneRetrieved], after: float) -> None:
+        leg, began = "node1-1795580061.5", datetime.fromtimestamp(1795580061.9, UTC)
+        record = kind(
+            key=f"{kind.kind:_<13.13}{after:03.1f}".encode(),
+            at=began + timedelta(seconds=after),
+            uniqueid=leg,
+            linkedid="node1-1795580060.4",
+            channel="PJSIP/1001-00000003",
+        )
+        noting = asyncio.create_task(stage.consumer.note(record))
+        while not noting.done():
+            await stage.consumer.step()
+            await asyncio.sleep(0)
+        await noting
+
+    async def holds() -> list[tuple[str, str | None, bool]]:
+        said = (await stage.agent.get(f"/calls/{CALL}/in-call")).json()["holds"]
+        return [(hold["by"], hold["agent"], hold["ended_at"] is None) for hold in said]
+
+    await by_phone(PhoneHeld, 0.1)
+    await by_phone(PhoneHeld, 0.1)  # told again by a node that did not know it was kept
+    assert await holds() == [("phone", "1001", True)]
+    await by_phone(PhoneRetrieved, 0.5)
+    await stage.tell(lambda line: b'"CC_HOLD"' in line)
+    assert await holds() == [("phone", "1001", False), ("act", None, True)]
+    await by_phone(PhoneHeld, 4)
+    await stage.tell(lambda line: b'"LINKEDID_END"' in line and b"1001" in line)
+    assert await holds() == [
+        ("phone", "1001", False),
+        ("act", None, False),
+        ("phone", "1001", False),
+    ]
