@@ -132,6 +132,27 @@ class OtherUnitAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitReached(Fact):
+    """The other unit `to`, to which the agent `by` passed the caller on, has answered."""
+
+    kind: ClassVar[str] = "unit_reached"
+    to: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLeft(Fact):
+    """That unit is not there any more: rang for `rang_ms`, talked for `talked_ms` (None: it did not
+    answer)."""
+
+    kind: ClassVar[str] = "unit_left"
+    to: str
+    by: str
+    rang_ms: int
+    talked_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartyCalled(Fact):
     """An act calls somebody in: the leg `uniqueid` exists; `agent` where it is an agent's phone."""
 

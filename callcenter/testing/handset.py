@@ -88,6 +88,17 @@ class Handset(asyncio.DatagramProtocol):
         """The RTP payload types that arrived."""
         return set(self._heard)
 
+    def pressed(self) -> str:
+        """The keys that arrived as RFC 4733 so far; however often the end of one was told."""
+        keys, lasts = "", False
+        for kind, packets in self._heard.items():
+            for packet in packets if kind >= 96 else ():
+                ends = bool(packet[1] & 0x80)
+                if lasts and ends:
+                    keys += _KEYS[packet[0]]
+                lasts = not ends
+        return keys
+
     def sound(self) -> Sound:
         """Everything heard so far in G.711."""
         a_law = _A_LAW[np.frombuffer(b"".join(self._heard.get(ALAW, [])), np.uint8)]

@@ -242,6 +242,25 @@ async def line_of_call(connection: AsyncConnection, call_id: UUID) -> tuple[bool
     return (row is not None and row.direction != "internal", row.line if row else None)
 
 
+async def begun_by_agent(connection: AsyncConnection, call_id: UUID) -> tuple[str, str | None]:
+    """Of a call between agents: whose phone began it, and what was dialled."""
+    row = (
+        await connection.execute(
+            select(calls.c.dialled_number, call_legs.c.agent)
+            .select_from(
+                calls.outerjoin(
+                    call_legs,
+                    (call_legs.c.call_id == calls.c.call_id)
+                    & (call_legs.c.uniqueid == calls.c.uniqueid),
+                )
+            )
+            .where(calls.c.call_id == call_id)
+            .limit(1)
+        )
+    ).one_or_none()
+    return ("", None) if row is None else (row.agent or "", row.dialled_number)
+
+
 async def citizen_of_leg(connection: AsyncConnection, uniqueid: str) -> tuple[UUID, str] | None:
     """The open call that a leg belongs to, and the citizen's channel in it."""
     row = (

@@ -129,14 +129,23 @@ async def talking(scene: Scene, talking_in: TalkingIn) -> AsyncIterator[Talking]
         yield begin
 
 
+@pytest.fixture
+def units_address(in_call_hotline: Instance) -> tuple[str, int]:
+    """Where whoever is called over the trunk listens."""
+    host, _, port = in_call_hotline.extra["TRUNK_HOST"].rpartition(":")
+    return host, int(port)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def units(in_call_hotline: Instance) -> AsyncIterator[SippParty]:
+async def units(
+    in_call_hotline: Instance, units_address: tuple[str, int]
+) -> AsyncIterator[SippParty]:
     """Whoever is called over the trunk: answers, and stays until the other side hangs up."""
-    port = int(in_call_hotline.extra["TRUNK_HOST"].rpartition(":")[2])
+    host, port = units_address
     party = SippParty(
         in_call_hotline.installation,
         SCENARIOS / "agent_answers.xml",
-        UNITS,
+        host,
         in_call_hotline.sip,
         calls=None,
         port=port,

@@ -227,3 +227,41 @@ def test_whenever_phones_hold_every_hold_has_its_end(data: st.DataObject) -> Non
     _, facts = fold(sorted([*events, *holds], key=lambda event: event.at))
     told = kinds(facts)
     assert told.count("phone_holds") == told.count("phone_hold_ended")
+
+
+def test_whom_a_phone_passes_on_to_another_unit_is_told_of_from_ring_to_end() -> None:
+    call, facts = fold(journal("phone_to_emergency"))
+    reached, left = (fact for fact in facts if isinstance(fact, fa.UnitReached | fa.UnitLeft))
+    assert isinstance(reached, fa.UnitReached)
+    assert isinstance(left, fa.UnitLeft)
+    assert (reached.to, reached.by, left.to, left.by) == ("119", "1001", "119", "1001")
+    assert left.talked_ms is not None
+    assert left.at - timedelta(milliseconds=left.talked_ms) == pytest.approx(
+        reached.at, abs=timedelta(milliseconds=1)
+    )
+    assert call.ended_at is not None
+    assert call.ended_at >= left.at
+    assert call.handed is None
+
+
+def test_a_unit_that_does_not_answer_is_told_of_when_the_citizen_is_with_us_again() -> None:
+    events = journal("phone_to_emergency")
+    dialled = next(n for n, event in enumerate(events) if isinstance(event, ev.HandingOn))
+    own = events[dialled]
+    back = ev.QueueEntered(
+        key=b"back",
+        at=own.at + timedelta(seconds=5),
+        uniqueid=own.uniqueid,
+        linkedid=own.linkedid,
+        queue="general",
+        why="transfer",
+    )
+    _, facts = fold([*events[: dialled + 1], back])
+    (left,) = (fact for fact in facts if isinstance(fact, fa.UnitLeft))
+    assert (left.by, left.rang_ms, left.talked_ms) == ("1001", 5000, None)
+    assert "unit_reached" not in kinds(facts)
+
+
+def test_whom_the_flow_hands_on_no_agent_passed_on() -> None:
+    events = [e for e in journal("phone_to_emergency") if "1001" not in e.channel]
+    assert not {"unit_reached", "unit_left"} & set(kinds(fold(events)[1]))
