@@ -165,6 +165,7 @@ class CallNow:
     caller_number: str | None
     ended: bool
     citizen: LegNow
+    language: str | None = None
     talking: tuple[LegNow, ...] = ()
     parties: tuple[Party, ...] = ()
     held_since: datetime | None = None

@@ -23,8 +23,9 @@ from callcenter.agents.in_call.model import (
     Result,
 )
 from callcenter.agents.in_call.tables import call_holds, call_parties, phone_holds
-from callcenter.agents.tables import agents
+from callcenter.agents.tables import agent_states, agents
 from callcenter.calls.tables import agent_talks, call_legs, calls
+from callcenter.queues.queries import serving
 from callcenter.queues.tables import queues
 from callcenter.recordings.tables import recording_pauses, recordings
 from callcenter.switch.tables import switch_acts
@@ -94,6 +95,7 @@ async def call_now(
         caller_number=row["caller_number"],
         ended=row["ended_at"] is not None,
         citizen=LegNow(uniqueid=row["uniqueid"]),
+        language=row["language"],
         talking=tuple(LegNow(uniqueid=talk.uniqueid, agent=talk.agent) for talk in talking),
         parties=tuple(await parties_of(connection, call_id)),
         held_since=held_since,
@@ -283,6 +285,36 @@ async def agent_is_there(connection: AsyncConnection, agent_id: str) -> bool:
         select(agents.c.agent_id).where(agents.c.agent_id == agent_id, agents.c.active)
     )
     return found is not None
+
+
+async def ready_in(
+    connection: AsyncConnection,
+    queue: str,
+    language: str | None,
+    *,
+    default_language: str,
+    now: datetime,
+) -> list[str]:
+    """Agents who serve the queue now and are ready at their phones, by penalty, then the longest
+    ready. Where it has agents for the citizen's language, those."""
+    ready = await connection.execute(
+        select(agent_states.c.agent_id, agent_states.c.since).where(
+            agent_states.c.state == "ready", agent_states.c.phone == "there"
+        )
+    )
+    since = {row.agent_id: row.since for row in ready}
+    places = [
+        place
+        for place in await serving(
+            connection, list(since), default_language=default_language, now=now
+        )
+        if place.of == queue and place.agent_id in since
+    ]
+    own = [place for place in places if place.queue == f"{queue}-{language}"]
+    best: dict[str, int] = {}
+    for place in own or places:
+        best[place.agent_id] = min(place.penalty, best.get(place.agent_id, place.penalty))
+    return sorted(best, key=lambda agent_id: (best[agent_id], since[agent_id], agent_id))
 
 
 async def queue_is_there(connection: AsyncConnection, name: str) -> bool:

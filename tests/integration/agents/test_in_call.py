@@ -24,7 +24,7 @@ from callcenter.agents.in_call.api import router
 from callcenter.agents.in_call.follow import InCallFollower
 from callcenter.agents.in_call.service import InCallService
 from callcenter.agents.seed import seed_agents
-from callcenter.agents.tables import agents
+from callcenter.agents.tables import agent_states, agents
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
 from callcenter.calls.events import PhoneHeld, PhoneRetrieved
@@ -32,6 +32,7 @@ from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
+from callcenter.queues.tables import queue_members
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import Act, ActOrders, ActRefused, ActRunner, Executor
 from callcenter.switch.tables import switch_acts
@@ -59,6 +60,7 @@ class Stage:
     agent: AsyncClient  #: logged in as agent 1001
     done: list[Act] = field(default_factory=list)
     refuses: str | None = None
+    busy: frozenset[str] = frozenset()  #: agents who got a call in this moment
     told: int = 0
 
     async def tell(self, until: Callable[[bytes], bool]) -> None:
@@ -72,6 +74,8 @@ class Stage:
 
     async def do(self, act: Act) -> dict[str, Any]:
         self.done.append(act)
+        if act.arguments.get("endpoint") in self.busy:
+            raise ActRefused("They are in a call.")
         if self.refuses:
             raise ActRefused(self.refuses)
         return {}
@@ -110,6 +114,7 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
             has_trunk=True,
             region="CN",
             pause_limit=timedelta(minutes=5),
+            default_language="zh",
         )
         service_router = router(service, desk.guard)
         desk.app.include_router(service_router, prefix="/api/v1")
@@ -274,6 +279,33 @@ async def test_a_call_there_is_not_is_not_found(stage: Stage) -> None:
     assert reply.status_code == 404
 
 
+async def test_of_a_queue_the_agent_who_is_ready_longest_is_asked_and_then_the_next(
+    stage: Stage,
+) -> None:
+    ago = {"1001": 90, "1002": 20, "1003": 40, "1004": 60, "1005": 80}
+    async with stage.desk.database.transaction() as connection:
+        for agent_id, seconds in ago.items():
+            await connection.execute(
+                agent_states.insert().values(
+                    agent_id=agent_id,
+                    state="talking" if agent_id == "1001" else "ready",
+                    phone="there",
+                    since=stage.desk.clock() - timedelta(seconds=seconds),
+                )
+            )
+        await connection.execute(
+            queue_members.update().where(queue_members.c.agent_id == "1004").values(penalty=5)
+        )
+    # 1005 is not of this queue; 1004 is of a later level; a call comes to 1003 in this moment.
+    stage.busy = frozenset({"1003"})
+    reply = await stage.act("transfer", to={"queue": "enterprise"}, kind="consulted")
+    assert reply.status_code == 200, reply.text
+    assert [act.arguments["endpoint"] for act in stage.done] == ["1003", "1002"]
+    gone, asked = reply.json()["parties"]
+    assert (gone["agent"], bool(gone["ended_at"])) == ("1003", True)
+    assert (asked["agent"], asked["purpose"], asked["ended_at"]) == ("1002", "consultation", None)
+
+
 async def test_without_a_trunk_nobody_outside_is_called(stage: Stage) -> None:
     service = InCallService(
         stage.desk.database,
@@ -283,6 +315,7 @@ async def test_without_a_trunk_nobody_outside_is_called(stage: Stage) -> None:
         has_trunk=False,
         region="CN",
         pause_limit=timedelta(minutes=5),
+        default_language="zh",
     )
     stage.desk.app.include_router(router(service, stage.desk.guard), prefix="/api/v1/untrunked")
     reply = await stage.agent.post(f"/untrunked/calls/{CALL}/three-way", json={"number": "119"})
