@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _RING_MS: Final = 45_000
 _CALLED_WITHIN: Final = timedelta(seconds=2)
 _LET_GO_WITHIN: Final = timedelta(milliseconds=500)
-#: How much later a queue may still have a phone ring that it chose before we called it.
+#: How much later a phone may begin to ring for a queue that called it before we did.
 _CHOSEN_BEFORE: Final = timedelta(milliseconds=300)
 _LOOK_EVERY_SECONDS: Final = 0.05
 _DIGIT: Final = timedelta(milliseconds=120)
@@ -276,14 +276,15 @@ class InCallActs:
 
     async def _must_ring_alone(self, endpoint: str, leg: str) -> None:
         """Raises `ActRefused`, with our call to this phone taken back, where a queue has it ring
-        too. Once the phone is seen to ring no queue chooses it; those that did before show."""
+        too: one whose INVITE had left before our channel was there to be counted."""
         deadline = asyncio.get_running_loop().time() + _CHOSEN_BEFORE.total_seconds()
         while asyncio.get_running_loop().time() < deadline:
             live = await self._channels.live()
             own = live.get(leg)
             if own is None:
                 return
-            if any(_is_of(endpoint, c) and c.uniqueid != leg for c in live.values()):
+            others = [c for c in live.values() if _is_of(endpoint, c) and c.uniqueid != leg]
+            if any(other.state != "Down" for other in others):
                 await self._channels.hang_up(own)
                 raise ActRefused(f"Agent {endpoint} is in a call.")
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
@@ -385,6 +386,8 @@ def originate(said: Mapping[str, Any], trunk_host: str | None) -> dict[str, str 
     variables = [f"{Variable.CALL_ID}={call_id}"]
     if said["endpoint"] is not None:
         channel = f"PJSIP/{said['endpoint']}"
+        # The dialplan's sub-one-call counts it: Queue() and Dial() give way from here on.
+        variables.append(f"GROUP(phone)={said['endpoint']}")
     else:
         channel = f"PJSIP/{said['dialled']}@{TRUNK}"
         # RFC 3325: a provider that takes our own number from the registration for everybody's sees
