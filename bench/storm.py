@@ -76,7 +76,8 @@ class Supervisor:
             return
         state = pick(["talking", "talking", "talking", "queued"])
         reply = await self._client.get(f"{API}/calls", params={"state": state, "limit": 100})
-        calls = [call for call in reply.json()["items"] if call["direction"] == "inbound"]
+        found = reply.json()["items"] if reply.is_success else []
+        calls = [call for call in found if call["direction"] == "inbound"]
         if not calls:
             return
         call = pick(calls)
@@ -305,6 +306,13 @@ async def _books(hotline: Instance, answered: set[str], rung: str, *, all_there:
         " (SELECT count(*) FROM recordings) AS recordings, (SELECT count(*) FROM cases) AS cases",
     )
     print(f"answered on the wire: {len(answered)}; {dict(counts)}")
+    for row in await faults.rows(
+        hotline,
+        "SELECT disposition, count(*) AS calls, max(ended_at - answered_at)"
+        " AS longest FROM calls c WHERE direction = 'inbound' AND NOT EXISTS"
+        " (SELECT FROM queue_visits v WHERE v.call_id = c.call_id) GROUP BY 1",
+    ):
+        print(f"never waited: {row}")
     for line in last.wrong:
         print(f"WRONG {line}")
     for line in twice[:10]:

@@ -127,11 +127,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class MissedRing:
-    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it."""
+    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it;
+    `engaged`: it was never rung, another call was there first."""
 
     agent: str
     at: datetime
     refused: bool
+    engaged: bool = False
 
 
 class VisitOutcome(StrEnum):

@@ -15,6 +15,9 @@ from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import Call, Leg, MissedRing
 
+#: The source of a hang-up by which the dialplan (sub-one-call) took back a call to an agent's phone
+#: before its INVITE: the phone had another call already.
+ONE_CALL: Final = "sub-one-call"
 #: A ring that ends no longer than this before its caller's hang-up was ended by it.
 GIVING_UP: Final = timedelta(milliseconds=500)
 
@@ -23,7 +26,7 @@ def fell_silent(call: Call, leg: Leg, at: datetime, source: str) -> Call:
     """The leg is over; `source` is the channel whose party hung up. Note a ring in vain."""
     if leg.agent is None or not _rang_in_vain(call, leg):
         return call
-    missed = MissedRing(leg.agent, at, refused=source == leg.channel)
+    missed = MissedRing(leg.agent, at, refused=source == leg.channel, engaged=source == ONE_CALL)
     return replace(call, missed=(*call.missed, missed))
 
 
@@ -37,11 +40,12 @@ def missed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
     another = isinstance(event, ev.ChannelHungUp | ev.ChannelEnded) and not over
     if not call.missed or another:
         return call, []
-    facts: list[Fact] = [
-        fa.AgentDidNotAnswer(call_id=call.call_id, at=ring.at, agent=ring.agent)
-        for ring in call.missed
-        if ring.refused or not (over and event.at - ring.at < GIVING_UP)
-    ]
+    facts: list[Fact] = []
+    for ring in call.missed:
+        if ring.engaged:
+            facts.append(fa.AgentWasEngaged(call_id=call.call_id, at=ring.at, agent=ring.agent))
+        elif ring.refused or not (over and event.at - ring.at < GIVING_UP):
+            facts.append(fa.AgentDidNotAnswer(call_id=call.call_id, at=ring.at, agent=ring.agent))
     return replace(call, missed=()), facts
 
 
