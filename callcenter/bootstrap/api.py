@@ -110,8 +110,9 @@ _LARGEST_BODY = 2 * 1024 * 1024
 _HEALTH_KEPT = timedelta(milliseconds=250)
 
 
-def build_app(settings: Settings, database: Database, installation: Installation) -> FastAPI:
-    """The whole REST API on this database."""
+def build_app(settings: Settings, database: Database, installation: Installation | None) -> FastAPI:
+    """The whole REST API on this database. Without an installation it can neither speak new texts
+    nor draw faxes."""
     clock = system_clock
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)

@@ -10,13 +10,13 @@ from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.directory.model import Entry, EntryEdit, Kind
+from callcenter.agents.directory.model import Entry, EntryEdit, UnitKind
 from callcenter.agents.directory.tables import directory_numbers as numbers
 from callcenter.agents.tables import agents
 
 
 def _entry(row: RowMapping) -> Entry:
-    return Entry(**{**row, "kind": Kind(row["kind"])})
+    return Entry(**{**row, "kind": UnitKind(row["kind"])})
 
 
 async def entry_of(
@@ -41,7 +41,12 @@ async def emergency_dialled(connection: AsyncConnection, number_dialled: str) ->
 
 
 async def entries_after(
-    connection: AsyncConnection, after: str, limit: int, *, kind: Kind | None, active: bool | None
+    connection: AsyncConnection,
+    after: str,
+    limit: int,
+    *,
+    kind: UnitKind | None,
+    active: bool | None,
 ) -> Sequence[Entry]:
     """In order of number, behind `after`."""
     wanted = select(numbers).where(numbers.c.number > after).order_by(numbers.c.number).limit(limit)

@@ -84,7 +84,7 @@ class Why(Schema):
     reason: Reason
 
 
-class Outcome(Schema):
+class PartyOutcome(Schema):
     """What came of the conversation with another unit."""
 
     result: Result
@@ -229,7 +229,10 @@ def router(service: InCallService, guard: Guard) -> APIRouter:
 
     @api.post("/parties/{number}/result")
     async def result(
-        call_id: UUID, number: PartyNumber, body: Outcome, who: Principal = Depends(guard.agent)
+        call_id: UUID,
+        number: PartyNumber,
+        body: PartyOutcome,
+        who: Principal = Depends(guard.agent),
     ) -> InCallView:
         """What came of it; noted in the case. Also after the call."""
         return _view(await service.result(call_id, number, body.result, who=who))

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from callcenter.agents.directory.model import Entry, Kind
+from callcenter.agents.directory.model import Entry, UnitKind
 from callcenter.platform.errors import Conflict, InvalidField, NotAllowed, NotFound
 from callcenter.platform.text import plain_text
 
@@ -257,5 +257,5 @@ def checked_officer(name: str) -> str:
 
 def must_be_emergency(entry: Entry) -> None:
     """Raises `NotReachable`."""
-    if entry.kind is not Kind.EMERGENCY:
+    if entry.kind is not UnitKind.EMERGENCY:
         raise NotReachable(f"{entry.number} is no emergency service in the directory.")

@@ -21,9 +21,9 @@ from callcenter.channels.fax.documents import DocumentService
 from callcenter.channels.fax.model import (
     DOCUMENT_NAME,
     Direction,
+    DocumentSource,
     FaxState,
-    Source,
-    TryState,
+    FaxTryState,
     Way,
 )
 from callcenter.channels.fax.pdf import MOST_BYTES
@@ -40,8 +40,9 @@ from callcenter.platform.web import (
     Page,
     Problem,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -91,7 +92,7 @@ class DocumentView(Schema):
     document: str
     language: str
     title: str
-    source: Source
+    source: DocumentSource
     article: str | None
     article_version: int | None
     pages: int
@@ -118,13 +119,13 @@ class Again(Schema):
     number: Number | None = None
 
 
-class TryView(Schema):
+class FaxTryView(Schema):
     """One call of ours to deliver a fax."""
 
     attempt: int
     number: str
     call_id: UUID
-    state: TryState
+    state: FaxTryState
     due_at: datetime
     dialled_at: datetime | None
     ended_at: datetime | None
@@ -157,7 +158,7 @@ class FaxOut(Schema):
     created_at: datetime
     created_by: str
     ended_at: datetime | None
-    tries: list[TryView]
+    tries: list[FaxTryView]
 
 
 #: Uploads that are larger than other bodies.
@@ -178,8 +179,7 @@ def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> Non
         limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.agent)
     ) -> Page[DocumentView]:
         """By name and language."""
-        after = decode_cursor(cursor, 2) if cursor else None
-        rows = await service.documents((after[0], after[1]) if after else None, limit + 1)
+        rows = await service.documents(position_of(cursor, str, str), limit + 1)
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(
             items=[_document(row) for row in rows[:limit]],
@@ -294,7 +294,7 @@ def _faxes(routes: APIRouter, service: FaxService, guard: Guard) -> None:
             direction=direction,
             state=state,
             call_id=call_id,
-            behind=_place(cursor),
+            behind=position_of(cursor, a_moment, UUID),
             limit=limit + 1,
         )
         further = None
@@ -342,9 +342,10 @@ def _fax(view: FaxView) -> FaxOut:
     return FaxOut.model_validate(values | {"tries": _tries(view.tries)})
 
 
-def _tries(rows: Sequence[Row]) -> list[TryView]:
+def _tries(rows: Sequence[Row]) -> list[FaxTryView]:
     return [
-        TryView.model_validate({name: row[name] for name in TryView.model_fields}) for row in rows
+        FaxTryView.model_validate({name: row[name] for name in FaxTryView.model_fields})
+        for row in rows
     ]
 
 
@@ -367,16 +368,3 @@ def _file(content: bytes, name: str, kind: str) -> Response:
         "X-Content-Type-Options": "nosniff",
     }
     return Response(content, media_type=kind, headers=headers)
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, fax_id = decode_cursor(cursor, 2)
-    try:
-        place = datetime.fromisoformat(at), UUID(fax_id)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place

@@ -25,7 +25,6 @@ from callcenter.lines.callers.model import (
     NewEntry,
 )
 from callcenter.lines.callers.service import CallerListService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -34,8 +33,8 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
     encode_cursor,
+    number_of,
 )
 
 _MOST_ID = 2**63 - 1
@@ -64,7 +63,7 @@ class NewBlock(Schema):
     expires_at: Moment
 
 
-class NewPriority(Schema):
+class NewPriorityEntry(Schema):
     """A caller who comes first. `priority` 20 is served before 19, and 1 before everybody else."""
 
     number: Number
@@ -135,7 +134,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
         """Newest first."""
         found = await service.entries(
             ListName.BLOCKED,
-            before=_before(cursor),
+            before=number_of(cursor, digits=18),
             number=number,
             active=active,
             limit=limit + 1,
@@ -175,7 +174,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
         """Newest first."""
         found = await service.entries(
             ListName.PRIORITY,
-            before=_before(cursor),
+            before=number_of(cursor, digits=18),
             number=number,
             active=active,
             limit=limit + 1,
@@ -187,7 +186,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
 
     @routes.post("/priority", status_code=201)
     async def prioritise(
-        body: NewPriority, who: Principal = Depends(guard.supervisor)
+        body: NewPriorityEntry, who: Principal = Depends(guard.supervisor)
     ) -> PriorityView:
         new = NewEntry(
             list=ListName.PRIORITY,
@@ -217,15 +216,6 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
 
 #: Fields an entry and its views have in common.
 _KEPT = frozenset(Entry.__dataclass_fields__)
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isascii() or not before.isdigit() or len(before) > 18:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)
 
 
 def _next(found: Sequence[Entry], limit: int) -> str | None:
