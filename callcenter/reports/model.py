@@ -21,6 +21,8 @@ SECOND_THRESHOLD: Final = timedelta(seconds=20)
 #: A missed call is to be followed up within this.
 FOLLOW_UP: Final = timedelta(minutes=30)
 DAY: Final = timedelta(hours=24)
+#: Roll-ups of queues are of these, counted from a full hour of UTC.
+QUARTER: Final = timedelta(minutes=15)
 
 #: No report is longer: a leap year and the day the clocks change.
 LONGEST: Final = timedelta(days=367)
@@ -28,11 +30,13 @@ MOST_INTERVALS: Final = 1_000
 
 
 class Interval(StrEnum):
-    """The parts a report is told in. Days and hours are the city's, also where clocks change."""
+    """The parts a report is told in. Months, days and hours are the city's, also where clocks
+    change."""
 
     QUARTER_HOUR = "15min"
     HOUR = "hour"
     DAY = "day"
+    MONTH = "month"
 
 
 class Unit(StrEnum):
@@ -150,8 +154,8 @@ class Span:
 
 
 def spans(begin: datetime, end: datetime, interval: Interval | None, zone: tzinfo) -> list[Span]:
-    """The parts of a report, cut at the city's quarters, hours or days; the first and the last may
-    be shorter. None: one part.
+    """The parts of a report, cut at the city's quarters, hours, days or months; the first and the
+    last may be shorter. None: one part.
 
     Hours and quarters follow each other in real time: the day clocks go back has one hour more.
 
@@ -173,11 +177,15 @@ def spans(begin: datetime, end: datetime, interval: Interval | None, zone: tzinf
 
 def _next_edge(at: datetime, interval: Interval, zone: tzinfo) -> datetime:
     utc = at.astimezone(UTC)
-    if interval is Interval.DAY:
+    if interval in (Interval.DAY, Interval.MONTH):
         local = at.astimezone(zone)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
         following = (midnight + timedelta(days=1)).replace(tzinfo=zone).astimezone(UTC)
-        # Where midnight itself is skipped or comes twice, the day still ends after `at`.
+        if interval is Interval.MONTH:
+            # 31 days behind the first of a month lies in the next one.
+            inside = midnight.replace(day=1) + timedelta(days=31)
+            following = inside.replace(day=1, tzinfo=zone).astimezone(UTC)
+        # Where midnight itself is skipped or comes twice, the part still ends after `at`.
         return following if following > utc else utc + DAY
     # By the zone's offset: it may be of half an hour, and of seconds in old years.
     step = timedelta(hours=1) if interval is Interval.HOUR else timedelta(minutes=15)
