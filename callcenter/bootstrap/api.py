@@ -72,6 +72,7 @@ from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
 from callcenter.lines.surveys.api import router as surveys_router
 from callcenter.lines.surveys.service import SurveyService
+from callcenter.live.gauges import tell_clients
 from callcenter.platform.alive import show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
@@ -217,6 +218,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         zone=settings.zone, threshold=settings.answer_threshold, short=settings.short_abandon
     )
     metrics = Metrics(database, clock, rooms=[gauges])
+    tell_clients(metrics.registry, live)
     app.include_router(health_router(checks, metrics, keep=_HEALTH_KEPT))
     return app
 

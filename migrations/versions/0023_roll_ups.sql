@@ -88,7 +88,8 @@ BEGIN
 END
 $$
 -- ----
-CREATE FUNCTION mark_figures_of_call(one uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- By the index, whatever size the table had when the plan was made.
+CREATE FUNCTION mark_figures_of_call(one uuid) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO figure_marks (what, from_at, to_at)
   SELECT DISTINCT 'queues', figure_quarter(entered_at), figure_quarter(entered_at) FROM queue_visits
@@ -198,7 +199,7 @@ BEGIN
 END
 $$
 -- ----
-CREATE FUNCTION mark_wrapped_up(one uuid, who text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION mark_wrapped_up(one uuid, who text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   PERFORM mark_agent_figures(began_at, began_at) FROM agent_talks WHERE call_id = one AND agent = who;
 END

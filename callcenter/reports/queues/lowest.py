@@ -29,6 +29,8 @@ from callcenter.reports.queues.windows import Bound, at_edges, bounds, runs
 
 #: After so many looks at the rows the rest is looked at as one.
 _MOST_LOOKS: Final = 30
+#: So few waits are all read at once: bounds are loose where hardly anybody comes in a quarter.
+FEW: Final = 20_000
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -103,11 +105,18 @@ class Quarters:
 
 
 async def lowest_by_quarters(
-    connection: AsyncConnection, span: Span, queue: str | None, quarters: Quarters
+    connection: AsyncConnection,
+    span: Span,
+    queue: str | None,
+    quarters: Quarters,
+    *,
+    few: int = FEW,
 ) -> Lowest | None:
     """The same as `lowest_connection`, reading only rows of quarters in which it can lie."""
     if span.end - span.begin < DAY:
         return None
+    if sum(quarters.offered) <= few:
+        return await lowest_connection(connection, span, queue)
     last = (span.end - DAY - quarters.begin) // QUARTER
     first = 0 if quarters.begin >= span.begin else 1
     found, best = await asyncio.to_thread(_looked_at, quarters, first, last, span.end - DAY)

@@ -15,7 +15,7 @@ from callcenter.reports.agents import store as agents
 from callcenter.reports.agents.store import Worked
 from callcenter.reports.model import QUARTER, Asked, Lowest, Span
 from callcenter.reports.queues import store as queues
-from callcenter.reports.queues.lowest import Quarters, lowest_by_quarters, lowest_connection
+from callcenter.reports.queues.lowest import FEW, Quarters, lowest_by_quarters, lowest_connection
 from callcenter.reports.queues.store import Counted
 from callcenter.reports.rollups import days, quarters, store
 from callcenter.reports.rollups.model import fewer, holes, quarter_of
@@ -39,6 +39,8 @@ class StillRollingUp(Conflict):
 async def repeat_reads(connection: AsyncConnection) -> None:
     """All of a report is read from one snapshot. Must be the first statement of a transaction."""
     await connection.execute(_REPEAT_READS)
+    # Compiling statements of so many columns takes longer than reading the rows.
+    await connection.execute(text("SET LOCAL jit = off"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,14 @@ async def counted(
 
 
 async def lowest(
-    connection: AsyncConnection, asked: Asked, sources: Sources, names: Sequence[str | None]
+    connection: AsyncConnection,
+    asked: Asked,
+    sources: Sources,
+    names: Sequence[str | None],
+    *,
+    few: int = FEW,
 ) -> dict[str | None, Lowest | None]:
-    """The lowest 24 hours of these queues; None: of all calls."""
+    """The lowest 24 hours of these queues; None: of all calls. `few` as in `lowest_by_quarters`."""
     span = Span(asked.begin, asked.end)
     if not sources.rolled_up:
         return {name: await lowest_connection(connection, span, name) for name in names}
@@ -99,7 +106,7 @@ async def lowest(
     for name in names:
         offered, answered = came.get(quarters.ALL_CALLS if name is None else name, nobody)
         found[name] = await lowest_by_quarters(
-            connection, span, name, Quarters(begin, offered, answered)
+            connection, span, name, Quarters(begin, offered, answered), few=few
         )
     return found
 

@@ -29,19 +29,23 @@ class RollUps:
         self._clock = clock
         self._zone = zone
 
-    async def keep(self, *, most: timedelta = timedelta(minutes=4)) -> int:
+    async def keep(
+        self, *, most: timedelta = timedelta(minutes=4), until: datetime | None = None
+    ) -> int:
         """Roll up what is new and what became stale, for about `most`; how many steps were taken.
 
-        What is left is done at the next run: until then reports count it from the rows.
+        `until`: nothing new that ends later. What is left is done at the next run; until then
+        reports count it from the rows.
         """
         ends = monotonic() + most.total_seconds()
         async with self._database.transaction() as connection:
             await store.one_at_a_time(connection)
             await store.take_marks(connection)
-            until = await store.rolled_up_until(connection)
+            latest = await store.rolled_up_until(connection)
             waits_begin, work_begins = await store.rows_begin(connection)
             known = await quarters.quarters_known(connection)
             known_days = await days.days_known(connection)
+        until = latest if until is None else min(until, latest)
         steps = 0
         for span in _quarters_to_do(waits_begin, until, *known):
             if monotonic() > ends:
