@@ -96,6 +96,8 @@ from callcenter.recordings.quality.api import router as quality_router
 from callcenter.recordings.quality.service import QualityService
 from callcenter.recordings.service import RecordingService
 from callcenter.reports.agents.api import router as agent_reports_router
+from callcenter.reports.channels.api import router as channel_reports_router
+from callcenter.reports.channels.service import ChannelReportService
 from callcenter.reports.gauges import QueueGauges
 from callcenter.reports.queues.api import router as queue_reports_router
 from callcenter.reports.service import ReportService
@@ -183,6 +185,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         estimates_router(EstimateService(database, clock, rule=spoken_rule(settings)), guard),
         queue_reports_router(reports, guard),
         agent_reports_router(reports, guard),
+        channel_reports_router(ChannelReportService(database, clock, zone=settings.zone), guard),
         staffing_router(guard),
         supervision_router(
             SupervisionService(database, clock, acts, sessions, node=settings.node, new_id=uuid4),

@@ -13,7 +13,16 @@ from fastapi import Query
 
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import Moment, Schema, decode_cursor, encode_cursor
-from callcenter.reports.model import AgentFigure, Asked, Figure, Part, Ratio, Unit, unit_of
+from callcenter.reports.model import (
+    AgentFigure,
+    Asked,
+    ChannelFigure,
+    Figure,
+    Part,
+    Ratio,
+    Unit,
+    unit_of,
+)
 from callcenter.reports.service import ReportService
 
 _PREFIX: Final = "/api/v1/reports"
@@ -57,7 +66,7 @@ def link(path: str, **values: object) -> str:
 
 
 def figure_of(
-    figure: Figure | AgentFigure, ratio: Ratio, links: Mapping[Part, str]
+    figure: Figure | AgentFigure | ChannelFigure, ratio: Ratio, links: Mapping[Part, str]
 ) -> dict[str, Any]:
     unit = unit_of(figure)
     return {

@@ -18,6 +18,8 @@ from callcenter.platform.errors import InvalidField
 NONE_DUE: Final = "none due"
 #: DOMAIN.md §5.1: the second service level, beside the one that is asked for.
 SECOND_THRESHOLD: Final = timedelta(seconds=20)
+#: A message is to be taken up within this (DOMAIN.md §5.1: by day).
+MESSAGE_TURN_ROUND: Final = timedelta(minutes=30)
 #: A missed call is to be followed up within this.
 FOLLOW_UP: Final = timedelta(minutes=30)
 DAY: Final = timedelta(hours=24)
@@ -70,6 +72,14 @@ class AgentFigure(StrEnum):
     OCCUPANCY = "occupancy"
 
 
+class ChannelFigure(StrEnum):
+    """Figures of what is done without an agent on the line."""
+
+    SELF_SERVICE = "self_service_containment"
+    FAX_PAGES = "fax_pages_delivered"
+    MESSAGE_TAKEN = "message_taken_in_time"
+
+
 class Part(StrEnum):
     """Of a figure."""
 
@@ -88,7 +98,7 @@ _SECONDS: Final = frozenset(
 )
 
 
-def unit_of(figure: Figure | AgentFigure) -> Unit:
+def unit_of(figure: Figure | AgentFigure | ChannelFigure) -> Unit:
     return Unit.SECONDS if figure in _SECONDS else Unit.SHARE
 
 

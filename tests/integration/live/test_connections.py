@@ -66,7 +66,7 @@ async def test_clients_are_counted_while_they_are_there(served: Served) -> None:
         return registry.get_sample_value("callcenter_live_clients")
 
     assert told() == 0
-    async with served.client("sven") as one, served.client("aki") as other:
+    async with served.follower("sven") as one, served.follower("aki") as other:
         await one.take()
         await other.take()
         assert told() == 2

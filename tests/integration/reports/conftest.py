@@ -23,6 +23,8 @@ from callcenter.platform.db import Database
 from callcenter.platform.web import install_problem_handlers
 from callcenter.queues.seed import seed_queues
 from callcenter.reports.agents.api import router as agents_router
+from callcenter.reports.channels.api import router as channels_router
+from callcenter.reports.channels.service import ChannelReportService
 from callcenter.reports.queues.api import router as queues_router
 from callcenter.reports.service import ReportService
 from callcenter.reports.staffing.api import router as staffing_router
@@ -239,7 +241,7 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 
 
 @pytest.fixture
-async def ask(service: ReportService) -> AsyncIterator[Ask]:
+async def ask(service: ReportService, database: Database, clock: FixedClock) -> AsyncIterator[Ask]:
     """GET of a path or a link, as a supervisor."""
 
     async def authenticate(token: str) -> Principal:
@@ -251,6 +253,7 @@ async def ask(service: ReportService) -> AsyncIterator[Ask]:
     for room in (
         queues_router(service, guard),
         agents_router(service, guard),
+        channels_router(ChannelReportService(database, clock, zone=service.zone), guard),
         staffing_router(guard),
     ):
         app.include_router(room, prefix="/api/v1")

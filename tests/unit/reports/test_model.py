@@ -63,6 +63,22 @@ def test_days_are_the_city_s_also_when_clocks_change() -> None:
     assert len(hours) == 26
 
 
+def test_months_are_the_city_s() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    begin = datetime(2025, 12, 31, 23, tzinfo=UTC)
+    found = spans(begin, begin + timedelta(days=365), Interval.MONTH, berlin)
+    assert [round((span.end - span.begin) / timedelta(hours=1)) for span in found] == [
+        24 * days + more
+        for days, more in zip(
+            (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31),
+            (0, 0, -1, 0, 0, 0, 0, 0, 0, 1, 0, 0),
+            strict=True,
+        )
+    ]
+    middle = spans(NOW, NOW + timedelta(days=60), Interval.MONTH, ZoneInfo("UTC"))
+    assert [span.begin.day for span in middle] == [2, 1, 1]
+
+
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Africa/Cairo")
 
 
@@ -84,9 +100,11 @@ def test_parts_cover_the_time_without_gap_or_overlap(
         assert one.begin < one.end == following.begin
         local = one.end.astimezone(ZoneInfo(zone))
         assert local.second == 0
-        assert interval is Interval.DAY or local.minute % 15 == 0
-        if interval is Interval.DAY:
+        assert interval in (Interval.DAY, Interval.MONTH) or local.minute % 15 == 0
+        if interval in (Interval.DAY, Interval.MONTH):
             assert local.hour in (0, 1)  # 1: where midnight is skipped
+        if interval is Interval.MONTH:
+            assert local.day == 1
 
 
 def test_more_parts_than_anybody_reads_are_refused() -> None:
