@@ -48,6 +48,7 @@ class Context(StrEnum):
     MOVE = "cc-move"
     SURVEY = "cc-survey"
     AGENT_CODE = "cc-agent-code"
+    SUB_ONE_CALL = "sub-one-call"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
     SUB_AGENT_LEAVES = "sub-agent-leaves"
     EXPERT = "cc-expert"
