@@ -88,12 +88,14 @@ BEGIN
 END
 $$
 -- ----
--- By the index, whatever size the table had when the plan was made.
+-- The condition is on the call alone: whatever is known of the table, its key is read.
 CREATE FUNCTION mark_figures_of_call(one uuid) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  at timestamptz;
 BEGIN
-  INSERT INTO figure_marks (what, from_at, to_at)
-  SELECT DISTINCT 'queues', figure_quarter(entered_at), figure_quarter(entered_at) FROM queue_visits
-  WHERE call_id = one AND entered_at < clock_timestamp() - interval '1 hour';
+  FOR at IN SELECT entered_at FROM queue_visits WHERE call_id = one LOOP
+    PERFORM mark_figures_at(at);
+  END LOOP;
 END
 $$
 -- ----
@@ -200,8 +202,12 @@ END
 $$
 -- ----
 CREATE FUNCTION mark_wrapped_up(one uuid, who text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  talk record;
 BEGIN
-  PERFORM mark_agent_figures(began_at, began_at) FROM agent_talks WHERE call_id = one AND agent = who;
+  FOR talk IN SELECT agent, began_at FROM agent_talks WHERE call_id = one LOOP
+    IF talk.agent = who THEN PERFORM mark_agent_figures(talk.began_at, talk.began_at); END IF;
+  END LOOP;
 END
 $$
 -- ----
