@@ -13,16 +13,7 @@ from fastapi import Query
 
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import Moment, Schema, decode_cursor, encode_cursor
-from callcenter.reports.model import (
-    AgentFigure,
-    Asked,
-    ChannelFigure,
-    Figure,
-    Part,
-    Ratio,
-    Unit,
-    unit_of,
-)
+from callcenter.reports.model import AnyFigure, Asked, Part, Ratio, Unit, target_of, unit_of
 from callcenter.reports.service import ReportService
 
 _PREFIX: Final = "/api/v1/reports"
@@ -39,14 +30,17 @@ Threshold = Annotated[
 
 class FigureOut(Schema):
     """A figure: never the rate alone. `value` is null and `text` says `none due` where there is
-    nothing to count. In `seconds`, the numerator is seconds and the value an average. `calls` and
-    `calls_of_denominator` lead to exactly the calls that are counted."""
+    nothing to count. In `seconds`, the numerator is seconds and the value an average. `target` is
+    what the figure is to reach, null: it is only to be known; `met` is null where nothing is due.
+    `calls` and `calls_of_denominator` lead to exactly the calls that are counted."""
 
     value: float | None
     numerator: float
     denominator: float
     unit: Unit
     text: str
+    target: float | None
+    met: bool | None
     calls: str
     calls_of_denominator: str
 
@@ -65,16 +59,16 @@ def link(path: str, **values: object) -> str:
     )
 
 
-def figure_of(
-    figure: Figure | AgentFigure | ChannelFigure, ratio: Ratio, links: Mapping[Part, str]
-) -> dict[str, Any]:
-    unit = unit_of(figure)
+def figure_of(figure: AnyFigure, ratio: Ratio, links: Mapping[Part, str]) -> dict[str, Any]:
+    unit, target = unit_of(figure), target_of(figure, ratio.value)
     return {
         "value": ratio.value,
         "numerator": ratio.numerator,
         "denominator": ratio.denominator,
         "unit": unit,
         "text": ratio.text(unit),
+        "target": None if target is None else target.value,
+        "met": None if target is None else target.met,
         "calls": links[Part.NUMERATOR],
         "calls_of_denominator": links[Part.DENOMINATOR],
     }

@@ -44,6 +44,7 @@ class QueueGauges:
             threshold=self._threshold,
             short=self._short,
         )
+        await store.plan_for_values(connection)
         known = set(await store.queue_names(connection))
         today = [
             row

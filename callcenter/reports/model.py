@@ -87,6 +87,8 @@ class Part(StrEnum):
     DENOMINATOR = "denominator"
 
 
+AnyFigure = Figure | AgentFigure | ChannelFigure
+
 _SECONDS: Final = frozenset(
     {
         Figure.SPEED_OF_ANSWER,
@@ -98,8 +100,42 @@ _SECONDS: Final = frozenset(
 )
 
 
-def unit_of(figure: Figure | AgentFigure | ChannelFigure) -> Unit:
+def unit_of(figure: AnyFigure) -> Unit:
     return Unit.SECONDS if figure in _SECONDS else Unit.SHARE
+
+
+#: DOMAIN.md §5.1: what a figure is to reach; the others are to be known only.
+_AT_LEAST: Final[Mapping[AnyFigure, float]] = {
+    Figure.CONNECTION: 0.95,
+    Figure.ANSWERED_WITHIN: 0.9,
+    Figure.ANSWERED_WITHIN_20: 0.95,
+    Figure.ANSWERED_WITHIN_OF_ANSWERED: 0.8,
+    Figure.FOLLOW_UP: 1.0,
+    ChannelFigure.FAX_PAGES: 0.95,
+    ChannelFigure.MESSAGE_TAKEN: 0.95,
+}
+_AT_MOST: Final[Mapping[AnyFigure, float]] = {
+    Figure.ABANDONMENT: 0.05,
+    Figure.SPEED_OF_ANSWER: 15.0,
+    AgentFigure.OCCUPANCY: 0.85,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure is to reach. `met` None: nothing is due."""
+
+    value: float
+    met: bool | None
+
+
+def target_of(figure: AnyFigure, value: float | None) -> Target | None:
+    """None: a figure without a target."""
+    if (least := _AT_LEAST.get(figure)) is not None:
+        return Target(least, None if value is None else value >= least)
+    if (most := _AT_MOST.get(figure)) is not None:
+        return Target(most, None if value is None else value <= most)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

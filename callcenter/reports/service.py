@@ -133,6 +133,7 @@ class ReportService:
     ) -> Sequence[Mapping[str, Any]]:
         """What a figure counts, in order of coming."""
         async with self._database.transaction() as connection:
+            await store.plan_for_values(connection)
             return await store.calls_of(
                 connection, asked, figure, part, queue=queue, behind=behind, limit=limit
             )
@@ -173,6 +174,7 @@ class ReportService:
     ) -> Sequence[Mapping[str, Any]]:
         """The talks behind agents' figures. Raises `InvalidField`."""
         async with self._database.transaction() as connection:
+            await store.plan_for_values(connection)
             chosen = await _chosen(connection, asked, agent, queue)
             member_of = None if agent is not None else queue
             return await agents.talks_of(

@@ -12,6 +12,7 @@ from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
 from callcenter.reports.channels import store
 from callcenter.reports.model import Asked, ChannelFigure, Interval, Part, Ratio, Span, spans
+from callcenter.reports.queues.store import plan_for_values
 from callcenter.reports.rollups.figures import repeat_reads
 
 #: These are counted from the rows: no report is longer.
@@ -57,4 +58,5 @@ class ChannelReportService:
         """What a figure counts, in order of coming. Raises `InvalidField`."""
         asked = self._asked(begin, end)
         async with self._database.transaction() as connection:
+            await plan_for_values(connection)
             return await store.calls_of(connection, asked, figure, part, behind=behind, limit=limit)

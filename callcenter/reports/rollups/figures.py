@@ -39,8 +39,7 @@ class StillRollingUp(Conflict):
 async def repeat_reads(connection: AsyncConnection) -> None:
     """All of a report is read from one snapshot. Must be the first statement of a transaction."""
     await connection.execute(_REPEAT_READS)
-    # Compiling statements of so many columns takes longer than reading the rows.
-    await connection.execute(text("SET LOCAL jit = off"))
+    await queues.plan_for_values(connection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.reports.agents import store as agents
 from callcenter.reports.model import QUARTER, Asked, Interval, Span, spans
+from callcenter.reports.queues.store import plan_for_values
 from callcenter.reports.rollups import days, quarters, store
 from callcenter.reports.rollups.model import quarter_of
 
@@ -52,6 +53,7 @@ class RollUps:
                 break
             async with self._database.transaction() as connection:
                 await store.one_at_a_time(connection)
+                await plan_for_values(connection)
                 await quarters.roll_up_quarters(connection, span)
             steps += 1
         for day in self._days_to_do(work_begins, until, *known_days):
@@ -60,6 +62,7 @@ class RollUps:
                 break
             async with self._database.transaction() as connection:
                 await store.one_at_a_time(connection)
+                await plan_for_values(connection)
                 asked = Asked(begin=day.begin, end=day.end, now=max(self._clock(), day.end))
                 rows = await agents.worked(connection, asked, [day], None)
                 await days.write_day(connection, day, rows)

@@ -461,6 +461,20 @@ async def test_a_day_of_a_long_year_is_read_by_indexes(
                 assert f"Seq Scan on {table}" not in plan, plan
 
 
+async def test_a_report_is_planned_for_the_time_it_is_asked_for_and_read_from_one_snapshot(
+    morning: None, database: Database, service: ReportService
+) -> None:
+    seen: list[tuple[str, Any]] = []
+    asked = service.asked(BEGIN, BEGIN + timedelta(days=1))
+    with _recorded(database, seen):
+        await service.queues(asked, None, None)
+        await service.agents(asked, None, agent=None, queue=None)
+    first = [number for number, (statement, _) in enumerate(seen) if "REPEATABLE" in statement]
+    assert len(first) == 2
+    for number in first:
+        assert "force_custom_plan" in seen[number + 1][0]
+
+
 async def test_the_day_so_far_is_scraped_by_queue(morning: None, database: Database) -> None:
     clock = FixedClock(BEGIN + timedelta(hours=12))
     gauges = QueueGauges(

@@ -14,12 +14,15 @@ from callcenter.platform.errors import InvalidField
 from callcenter.reports.model import (
     LONGEST,
     NONE_DUE,
+    AgentFigure,
     Asked,
     Figure,
     Interval,
     Ratio,
+    Target,
     Unit,
     spans,
+    target_of,
     total,
 )
 
@@ -35,6 +38,15 @@ def test_nothing_of_nothing_is_none_due_and_no_rate() -> None:
     assert Ratio(28, 30).text(Unit.SHARE) == "93.3 % (28 of 30)"
     assert Ratio(100.5, 200.0).text(Unit.SHARE) == "50.2 % (100 s of 200 s)"
     assert Ratio(37.0, 3).text(Unit.SECONDS) == "12.3 s (3)"
+
+
+def test_a_target_is_met_only_by_what_was_due() -> None:
+    assert target_of(Figure.CONNECTION, 0.95) == Target(0.95, met=True)
+    assert target_of(Figure.CONNECTION, 0.949) == Target(0.95, met=False)
+    assert target_of(Figure.ABANDONMENT, 0.051) == Target(0.05, met=False)
+    assert target_of(AgentFigure.OCCUPANCY, 0.85) == Target(0.85, met=True)
+    assert target_of(Figure.FOLLOW_UP, None) == Target(1.0, met=None)
+    assert target_of(Figure.HANDLING_TIME, 300.0) is None
 
 
 def test_parts_add_up_by_numerator_and_denominator() -> None:
