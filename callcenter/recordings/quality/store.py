@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping, Select, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.tables import agents
 from callcenter.calls.tables import calls
 from callcenter.recordings.model import RecordingKind, RecordingState
 from callcenter.recordings.quality.model import (
@@ -245,6 +246,14 @@ def _score(row: RowMapping) -> Score:
     text, by, at = (values.pop(n) for n in ("objection_text", "objected_by", "objected_at"))
     objection = None if text is None else Objection(text=text, objected_by=by, objected_at=at)
     return Score(**values, objection=objection)
+
+
+async def agent_of_user(connection: AsyncConnection, user_id: UUID) -> str | None:
+    """The agent whose login this is; None: no agent names the user."""
+    found: str | None = await connection.scalar(
+        select(agents.c.agent_id).where(agents.c.user_id == user_id)
+    )
+    return found
 
 
 async def score(connection: AsyncConnection, score_id: int) -> Score | None:
