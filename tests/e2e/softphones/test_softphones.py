@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import wave
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pytest
 
+from callcenter.testing.ears import TONES, BrowserEar, HandsetEar, settled
 from callcenter.testing.eventually import eventually
+from callcenter.testing.handset import Handset, a_law_tone
 from callcenter.testing.softphones.baresip import Baresip
 from callcenter.testing.softphones.browser import BrowserPhone
 from callcenter.testing.softphones.install import SoftphonePrograms
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-AGENT = "2001"
+AGENT, SUPERVISOR = "2001", "1003"
 DESK = "127.0.0.6"
 #: What the agents say.
 HERTZ = 620
@@ -71,10 +74,10 @@ async def baresip(
         yield phone
 
 
-def tone(folder: Path, rate: int) -> Path:
+def tone(folder: Path, rate: int, hertz: int = HERTZ) -> Path:
     """A WAV of some seconds with the agent's one note."""
     path = folder / "says.wav"
-    samples = 8000 * np.sin(2 * np.pi * HERTZ * np.arange(rate * 20) / rate)
+    samples = 8000 * np.sin(2 * np.pi * hertz * np.arange(rate * 20) / rate)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -164,6 +167,69 @@ async def test_a_browser_registers_and_both_hear_each_other(
         last = browser.reports("speech")[-1]
         assert last["energy_received"] > 0.001, "the browser hears the citizen"
         assert last["dtls"] == "connected"
+
+
+async def supervised(scene: Scene, path: str, **body: Any) -> dict[str, Any]:
+    """An act of a supervisor, done."""
+    wish = {"supervisor_phone": SUPERVISOR, "reason": "first week at a browser", **body}
+    reply = await scene.hotline.client.post(f"/api/v1{path}", json=wish)
+    assert reply.status_code == 200, f"{path}: {reply.status_code} {reply.text}"
+    done: dict[str, Any] = reply.json()
+    assert done["pickup"] == "connected"
+    return done
+
+
+async def test_a_supervisor_hears_and_relieves_an_agent_at_a_browser(
+    scene: Scene, programs: SoftphonePrograms, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    says = tone(tmp_path, 48000, TONES["agent"])
+    async with AsyncExitStack() as stack:
+        told, secret = await stack.enter_async_context(agent(scene, "webrtc"))
+        browser = await stack.enter_async_context(
+            BrowserPhone(programs, told, secret, certificate[0], says)
+        )
+        await eventually(lambda: bool(browser.reports("registered")), "it registers", within=SOON)
+        third = await stack.enter_async_context(Handset("127.0.0.5"))
+        keys = {"handset": str(third.port)}
+        citizen = await stack.enter_async_context(Handset())
+        party = await stack.enter_async_context(
+            scene.citizen("citizen_handset.xml", keys=citizen.keys)
+        )
+        await citizen.hears(await scene.flow_text("welcome", "zh"))
+        await citizen.press("0")
+        await eventually(lambda: bool(browser.reports("answered")), "it answers", within=SOON)
+        await stack.enter_async_context(scene.agent(SUPERVISOR, "agent_handset.xml", keys=keys))
+        voices = [
+            asyncio.create_task(hand.talk(a_law_tone(TONES[who])), name=f"voice of {who}")
+            for who, hand in (("citizen", citizen), ("supervisor", third))
+        ]
+        ears = {
+            "citizen": HandsetEar(citizen),
+            "agent": BrowserEar(browser),
+            "supervisor": HandsetEar(third),
+        }
+        all_three = {"citizen", "agent", "supervisor"}
+        try:
+            await settled(ears, {"citizen": {"agent"}, "agent": {"citizen"}})
+            for mode, agent_hears, citizen_hears in (
+                ("listen", {"citizen"}, {"agent"}),
+                ("whisper", {"citizen", "supervisor"}, {"agent"}),
+                ("join", {"citizen", "supervisor"}, {"agent", "supervisor"}),
+            ):
+                done = await supervised(scene, f"/agents/{AGENT}/{mode}")
+                hears = {"agent": agent_hears, "citizen": citizen_hears}
+                await settled(ears, {"supervisor": all_three - {"supervisor"}, **hears})
+            await supervised(scene, f"/calls/{done['call_id']}/take-over")
+            await settled(ears, {"supervisor": {"citizen"}, "citizen": {"supervisor"}})
+            assert browser.reports("ended"), "the browser's call is over"
+        finally:
+            for voice in voices:
+                voice.cancel()
+            await asyncio.gather(*voices, return_exceptions=True)
+        party.hang_up()
+        await party.end()
+    call = await scene.call(disposition="answered", agent=AGENT, hangup_by="caller")
+    assert [leg["agent"] for leg in call["legs"] if leg["role"] == "agent"] == [AGENT, SUPERVISOR]
 
 
 async def test_what_asterisk_does_not_load_is_undone_and_said(scene: Scene) -> None:

@@ -12,9 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
+from callcenter.testing.ears import TONES, HandsetEar, settled
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset, a_law_tone
 from callcenter.testing.sipp_party import SippParty
@@ -24,41 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-#: Hertz; not 1100, which is a fax machine.
-TONES = {"citizen": 500, "agent": 800, "supervisor": 1300}
-_LISTENS = timedelta(milliseconds=800)
 AGENT, PHONE = "1001", "1003"
-
-
-class Ear:
-    """Whose tones arrive at a handset."""
-
-    def __init__(self, handset: Handset) -> None:
-        self._handset = handset
-
-    async def hears(self) -> set[str]:
-        """The people heard in the next 0.8 s."""
-        self._handset.forget()
-        await self._handset.listens(_LISTENS)
-        sound = self._handset.sound()
-        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
-        hertz = np.fft.rfftfreq(len(sound), 1 / 8000)
-        loudest = {
-            who: float(spectrum[np.abs(hertz - tone) < 20].max()) / len(sound)
-            for who, tone in TONES.items()
-        }
-        return {who for who, size in loudest.items() if size > 100}
-
-
-async def settled(ears: dict[str, Ear], wanted: dict[str, set[str]]) -> None:
-    """Wait until everybody hears exactly those."""
-
-    async def as_wanted() -> bool:
-        found = await asyncio.gather(*(ears[who].hears() for who in wanted))
-        assert dict(zip(wanted, found, strict=True)) == wanted
-        return True
-
-    await eventually(as_wanted, f"they hear {wanted}", within=timedelta(seconds=12))
 
 
 async def act(scene: Scene, path: str, *, status: int = 200, **body: Any) -> dict[str, Any]:
@@ -122,7 +88,11 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
         keys = {"handset": str(third.port)}
         async with scene.agent(PHONE, "agent_handset.xml", keys=keys):
             await reachable(scene, PHONE)
-            ears = {"citizen": Ear(citizen), "agent": Ear(agent), "supervisor": Ear(third)}
+            ears = {
+                "citizen": HandsetEar(citizen),
+                "agent": HandsetEar(agent),
+                "supervisor": HandsetEar(third),
+            }
             done = await act(scene, f"/agents/{AGENT}/listen", **why)
             assert (done["pickup"], done["call_id"]) == ("connected", call_id)
             voice = asyncio.create_task(third.talk(a_law_tone(TONES["supervisor"])))
@@ -190,7 +160,7 @@ async def test_a_call_that_nobody_takes_over_goes_back_to_an_agent(
             await reachable(scene, PHONE)
             refused = await act(scene, f"/calls/{call_id}/take-over", status=409, **body)
             assert "back in the queue" in refused["detail"]
-        await settled({"citizen": Ear(citizen)}, {"citizen": {"agent"}})
+        await settled({"citizen": HandsetEar(citizen)}, {"citizen": {"agent"}})
         party.hang_up()
         await party.end()
     # The phone that refused is an agent's: whoever needs 1003 next finds the agent ready.
