@@ -1,4 +1,4 @@
-"""Who hears whom: people of a scenario speak a tone each, and are told by it at the other phones."""
+"""Who hears whom: people of a scenario speak a tone each, and are known by it at other phones."""
 
 from __future__ import annotations
 
