@@ -45,6 +45,7 @@ class Context(StrEnum):
     SUB_MEET_OVER = "sub-meet-over"
     SPY = "cc-spy"
     TAKE_OVER = "cc-take-over"
+    SUB_AUTO_ANSWER = "sub-auto-answer"
     MOVE = "cc-move"
     SURVEY = "cc-survey"
     AGENT_CODE = "cc-agent-code"
@@ -113,6 +114,7 @@ class Variable(StrEnum):
     SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
     SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
     SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    AUTO_ANSWER = "CC_AUTO_ANSWER"  #: `yes`: who takes a call over has a phone that shall answer
     MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
     SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue

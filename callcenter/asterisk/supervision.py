@@ -72,6 +72,7 @@ class Supervision:
         if agent is None or agent.get("Channel") != channel or not _CHANNEL.fullmatch(channel):
             raise ActRefused(f"Agent {wish['agent']} is not in that call any more.")
         await self._must_be_free(live, phone)
+        by_itself = _AUTO_ANSWER if wish.get("auto_answer") else ()
         await self._ami.action(
             "Originate",
             {
@@ -88,6 +89,7 @@ class Supervision:
                     f"{Variable.SPY_CHANNEL}={channel}",
                     f"{Variable.SPY_AGENT}={wish['agent']}",
                     f"{Variable.SPY_CALL}={wish['call_id']}",
+                    *by_itself,
                 ],
             },
         )
@@ -137,6 +139,8 @@ class Supervision:
             await self._hang_up(listening)
             live = await self._channels()
         await self._must_be_free(live, phone)
+        by_itself = "yes" if wish.get("auto_answer") else ""
+        await self._set(caller["Channel"], Variable.AUTO_ANSWER, by_itself)
         await self._redirect(caller["Channel"], Context.TAKE_OVER, phone)
 
         async def at_the_phone() -> Pickup | None:
@@ -319,6 +323,20 @@ class Supervision:
 
 #: As in dialplan/extensions_supervision.conf (tests/contract).
 _OPTIONS: Final = {SpyMode.LISTEN: "quE", SpyMode.WHISPER: "quEw", SpyMode.JOIN: "quEB"}
+
+
+#: As in sub-auto-answer (tests/contract). A variable whose name is a function is written by it,
+#: before the phone is called; `PreDialGoSub` is ignored where the Originate is Async (22.10).
+_AUTO_ANSWER: Final = (
+    "PJSIP_HEADER(add,Call-Info)=<sip:hotline>;answer-after=0",
+    "PJSIP_HEADER(add,Alert-Info)=<http://hotline>;info=alert-autoanswer;delay=0",
+    "PJSIP_HEADER(add,Answer-Mode)=Auto",
+)
+
+
+def auto_answer() -> Sequence[str]:
+    """What asks a phone to answer by itself, as variables of its channel."""
+    return _AUTO_ANSWER
 
 
 def _by_uniqueid(live: Sequence[AmiMessage], uniqueid: str) -> AmiMessage | None:

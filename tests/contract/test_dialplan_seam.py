@@ -41,7 +41,7 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
-from callcenter.asterisk.supervision import spy_options
+from callcenter.asterisk.supervision import auto_answer, spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
@@ -333,11 +333,17 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
                 or "CALLERID" not in line
             ), line
             continue
+        if context == Context.SUB_AUTO_ANSWER:
+            assert "$" not in line, "fixed words"
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
             assert "CALLERID" not in stripped, line
-    assert "PJSIP_HEADER(" not in plan.text
+    headers = [(context, line) for context, _, line in plan.code if "PJSIP_HEADER(" in line]
+    assert headers == [
+        (Context.SUB_AUTO_ANSWER, f"Set({told})".replace(";", "\\;")) for told in auto_answer()
+    ]
 
 
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
@@ -350,12 +356,13 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
     experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
+    by_itself = '${IF($["${CC_AUTO_ANSWER}" = "yes"]?b(sub-auto-answer^s^1))}'
     assert dials == [
         (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
-        (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
+        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{by_itself})"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text
