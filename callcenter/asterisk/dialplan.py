@@ -48,6 +48,7 @@ class Context(StrEnum):
     SUB_AUTO_ANSWER = "sub-auto-answer"
     MOVE = "cc-move"
     SURVEY = "cc-survey"
+    ALERT = "cc-alert"
     AGENT_CODE = "cc-agent-code"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
     SUB_AGENT_LEAVES = "sub-agent-leaves"
@@ -116,6 +117,9 @@ class Variable(StrEnum):
     SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
     AUTO_ANSWER = "CC_AUTO_ANSWER"  #: `yes`: who takes a call over has a phone that shall answer
     MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    ALERT = "CC_ALERT"  #: our UUID of the alert that somebody on call is told of
+    ALERT_CASE = "CC_ALERT_CASE"  #: the digits of its case; empty: it has none
+    DIGIT = "CC_DIGIT"  #: how many of them were spoken
     SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
     LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
@@ -259,6 +263,10 @@ class DialplanPrompt(StrEnum):
     CALLBACK_BUSY = "callback_busy"
     CALLBACK_NO_ANSWER = "callback_no_answer"
     CALLBACK_HELLO = "callback_hello"
+    ALERT_CALL = "alert_call"
+    ALERT_CASE = "alert_case"
+    ALERT_PRESS = "alert_press"
+    ALERT_NOTED = "alert_noted"
 
 
 class QueueStatus(StrEnum):
@@ -325,6 +333,20 @@ def spy_call_of(uniqueid: str) -> UUID | None:
     prefix, rest = uniqueid[: len(SPY_CHANNEL_PREFIX)], uniqueid[len(SPY_CHANNEL_PREFIX) :]
     try:
         return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
+    except ValueError:
+        return None
+
+
+#: Uniqueid of the channel of somebody on call who is told of an alert: this and that call's UUID.
+ALERT_CHANNEL_PREFIX: Final = "alert-"
+
+
+def alert_call_of(uniqueid: str) -> UUID | None:
+    """The call that tells of an alert whose channel has this uniqueid, if it is one."""
+    if not uniqueid.startswith(ALERT_CHANNEL_PREFIX):
+        return None
+    try:
+        return UUID(uniqueid.removeprefix(ALERT_CHANNEL_PREFIX))
     except ValueError:
         return None
 
@@ -423,5 +445,7 @@ class JournalEvent(StrEnum):
     PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
     SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
     TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    #: alert=<uuid>&agent=&key=<empty: picked up; 1: acknowledged>
+    ALERT = "CC_ALERT"
     SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from callcenter.calls import alerts, in_call, supervised, waiting
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
-from callcenter.calls import in_call, supervised, waiting
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.model import (
@@ -123,6 +123,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
             )
             return call, [told]
+        case ev.AlertHeard():
+            return alerts.told(call, event)
         case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
             return supervised.changed(call, event)
         case ev.Reconciled():

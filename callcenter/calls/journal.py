@@ -314,6 +314,13 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 error=_text(extra, "error", _FAX_ERROR)[:200],
                 station=_text(extra, "station", _STATION)[:20],
             )
+        case dialplan.JournalEvent.ALERT:
+            return ev.AlertHeard(
+                **common,
+                alert=str(_uuid(extra, "alert")),
+                agent=_agent(extra),
+                acknowledged=_text(extra, "key", _PRESSED) == "1",
+            )
         case dialplan.JournalEvent.SPY:
             return ev.SpyBegan(
                 **common,
