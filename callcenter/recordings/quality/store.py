@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, exists, func, select
+from sqlalchemy import RowMapping, Select, delete, exists, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -331,3 +331,44 @@ async def figures(
     if scored_before is not None:
         wanted = wanted.where(_S.scored_at < scored_before)
     return [AgentFigures(**row) for row in (await connection.execute(wanted)).mappings()]
+
+
+# What is old -------------------------------------------------------------------------------------
+
+#: A score goes together with its corrections, once the last word about them is old.
+_OLD_SCORES: Final = """
+WITH RECURSIVE chain (root, score_id, scored_at) AS (
+  SELECT score_id, score_id, scored_at FROM quality_scores
+   WHERE corrects IS NULL AND scored_at < :before
+  UNION ALL
+  SELECT chain.root, later.score_id, later.scored_at
+    FROM chain JOIN quality_scores later ON later.corrects = chain.score_id
+), old AS (
+  SELECT root FROM chain LEFT JOIN quality_objections o USING (score_id)
+   GROUP BY root HAVING greatest(max(scored_at), max(objected_at)) < :before
+   ORDER BY root LIMIT :limit
+)
+SELECT score_id FROM chain JOIN old USING (root)
+"""
+
+
+async def forget_scores(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete scores, with their corrections and objections, that nobody has touched since; of
+    `limit` recordings at most. How many scores went."""
+    found = await connection.execute(text(_OLD_SCORES), {"before": before, "limit": limit})
+    old = list(found.scalars())
+    if old:
+        objected = quality_objections.c.score_id
+        await connection.execute(delete(quality_objections).where(objected.in_(old)))
+        await connection.execute(delete(quality_scores).where(_S.score_id.in_(old)))
+    return len(old)
+
+
+async def forget_samples(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete what was drawn before; how many went."""
+    c = quality_samples.c
+    old = select(c.week, c.recording_id).where(c.drawn_at < before).order_by(c.week).limit(limit)
+    gone = await connection.execute(
+        delete(quality_samples).where(tuple_(c.week, c.recording_id).in_(old)).returning(c.week)
+    )
+    return len(gone.all())
