@@ -91,5 +91,7 @@ def originate(call: PlacedCall) -> dict[str, str | list[str]]:
             f"{Variable.AGENT}={call.agent_id}",
             f"{Variable.ALERT_CASE}={call.case}",
             f"{Variable.NUMBER}={call.number or ''}",
+            # As sub-one-call counts them: no queue rings this phone meanwhile.
+            *([] if over_trunk else [f"GROUP(phone)={call.agent_id}"]),
         ],
     }

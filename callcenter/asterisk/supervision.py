@@ -89,6 +89,8 @@ class Supervision:
                     f"{Variable.SPY_CHANNEL}={channel}",
                     f"{Variable.SPY_AGENT}={wish['agent']}",
                     f"{Variable.SPY_CALL}={wish['call_id']}",
+                    # As sub-one-call counts them: no queue rings this phone meanwhile.
+                    f"GROUP(phone)={phone}",
                     *by_itself,
                 ],
             },

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField
+from callcenter.platform.problems import no_such_part
 from callcenter.platform.ranges import RangeNotSatisfiable, names_etag, part_of
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -24,7 +25,6 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
-    no_such_part,
 )
 from callcenter.recordings.service import RecordingService, Sound
 

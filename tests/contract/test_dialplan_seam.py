@@ -180,6 +180,7 @@ MODULE_OF = {
     "Record": "app_record",
     "Return": "app_stack",
     "SendFAX": "res_fax",
+    "SoftHangup": "app_softhangup",
     "StartMusicOnHold": "res_musiconhold",
     "StopMusicOnHold": "res_musiconhold",
     "StopPlayTones": "app_playtones",
@@ -194,6 +195,20 @@ def test_every_application_has_its_module_loaded(plan: Dialplan) -> None:
     loaded = set(re.findall(r"^load = (\w+)\.so", static_files()["modules.conf"], re.MULTILINE))
     needed = {module for app, module in MODULE_OF.items() if app in used and module}
     assert needed <= loaded, needed - loaded
+
+
+def test_no_agents_phone_is_rung_beside_another_call(plan: Dialplan) -> None:
+    rung = [
+        line
+        for _, _, line in plan.code
+        if line.startswith("Queue(") or (line.startswith("Dial(") and "@" not in line)
+    ]
+    assert len(rung) == 6
+    first = {(c, e): line for c, e, line in reversed(plan.code)}
+    asks = {Context.SUB_ONE_CALL} | {
+        c for (c, e), line in first.items() if e == "s" and line == "Gosub(sub-one-call,s,1)"
+    }
+    assert [line for line in rung if not any(f"b({c}^s^1" in line for c in asks)] == []
 
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
@@ -334,7 +349,7 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
             ), line
             continue
         if context == Context.SUB_AUTO_ANSWER:
-            assert "$" not in line, "fixed words"
+            assert "$" not in line or line.startswith("GotoIf("), "fixed words"
             continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
@@ -355,10 +370,11 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
     back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
-    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
-    by_itself = '${IF($["${CC_AUTO_ANSWER}" = "yes"]?b(sub-auto-answer^s^1))}'
+    alone = f"b({Context.SUB_ONE_CALL}^s^1)"
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS}," + alone + ")"
+    by_itself = f"b({Context.SUB_AUTO_ANSWER}^s^1(${{CC_AUTO_ANSWER}}))"
     assert dials == [
-        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.AGENT, f"Dial(PJSIP/${{CC_AGENT}},30,{alone})"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),

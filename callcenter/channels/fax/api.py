@@ -29,6 +29,7 @@ from callcenter.channels.fax.model import (
 from callcenter.channels.fax.pdf import MOST_BYTES
 from callcenter.channels.fax.service import FaxService, FaxView
 from callcenter.channels.fax.store import Row
+from callcenter.platform.body_limit import RouteLimit
 from callcenter.platform.errors import InvalidField, TooMany
 from callcenter.platform.web import (
     PROBLEM,
@@ -38,7 +39,6 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Problem,
-    RouteLimit,
     Schema,
     decode_cursor,
     encode_cursor,

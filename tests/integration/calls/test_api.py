@@ -23,7 +23,7 @@ from callcenter.calls.service import CallService
 from callcenter.calls.tail import JournalReader
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.recordings.service import on_facts
 
 pytestmark = pytest.mark.integration
