@@ -143,6 +143,8 @@ class Supervision:
         await self._must_be_free(live, phone)
         by_itself = "yes" if wish.get("auto_answer") else ""
         await self._set(caller["Channel"], Variable.AUTO_ANSWER, by_itself)
+        before = await self._status(caller["Channel"])
+        old_bridge = before.get("BridgeID") if before is not None else None
         await self._redirect(caller["Channel"], Context.TAKE_OVER, phone)
 
         async def at_the_phone() -> Pickup | None:
@@ -151,7 +153,9 @@ class Supervision:
                 raise ActRefused("The caller has hung up.")
             if now.get("Context") != Context.TAKE_OVER:
                 return None
-            return Pickup.CONNECTED if now.get("BridgeID") else None
+            # A moment after the redirect it is still in the bridge with the agent.
+            bridge = now.get("BridgeID")
+            return Pickup.CONNECTED if bridge and bridge != old_bridge else None
 
         if await self._seen(at_the_phone, kinds.PICKUP_LIMIT) is None:
             now = await self._status(caller["Channel"])

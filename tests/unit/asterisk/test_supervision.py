@@ -220,6 +220,18 @@ async def test_who_listens_and_takes_over_stops_listening_first(stage: Stage) ->
     ]
 
 
+async def test_who_is_still_in_the_bridge_with_the_agent_is_not_at_the_phone(stage: Stage) -> None:
+    stage.asterisk.channels[CITIZEN]["BridgeID"] = "with the agent"
+
+    def led(action: str, _headers: Mapping[str, Any]) -> None:
+        if action == "Redirect":
+            stage.asterisk.channels[CITIZEN]["Context"] = "cc-take-over"
+
+    stage.asterisk.follows = led
+    wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
+    assert await stage.act(kinds.TAKE_OVER, **wish) == {"pickup": Pickup.RINGING}
+
+
 async def test_a_call_that_came_back_to_the_queue_was_not_taken_over(stage: Stage) -> None:
     wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
     with pytest.raises(ActRefused, match="back in the queue"):
