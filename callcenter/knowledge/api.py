@@ -4,7 +4,6 @@ decide what callers hear. A state is never patched: each act is a sub-resource w
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -50,7 +49,6 @@ from callcenter.knowledge.schemas import (
 )
 from callcenter.knowledge.search import MOST_QUERY
 from callcenter.knowledge.service import ArticleService, ArticleView
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.text import plain_text
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -59,8 +57,12 @@ from callcenter.platform.web import (
     Limit,
     Moment,
     Page,
+    a_moment,
+    a_number,
     decode_cursor,
     encode_cursor,
+    number_of,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -279,7 +281,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[ArticleVersionSummary]:
         """Newest first."""
-        rows = await service.versions(name, _before(cursor), limit + 1)
+        rows = await service.versions(name, number_of(cursor), limit + 1)
         return Page(
             items=[ArticleVersionSummary.of_version(row) for row in rows[:limit]],
             next_cursor=encode_cursor(str(rows[limit - 1].number)) if len(rows) > limit else None,
@@ -322,7 +324,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
             version=version,
             language=language,
             outcome=outcome,
-            behind=_position(cursor) if cursor else None,
+            behind=position_of(cursor, a_moment, UUID, a_number),
             limit=limit + 1,
         )
         last = rows[limit - 1] if len(rows) > limit else None
@@ -346,23 +348,3 @@ def _edition(body: ArticleEdition) -> Edition:
 def _reply(view: ArticleView, response: Response) -> WholeArticle:
     set_etag(response, view.article.version)
     return WholeArticle.of(view)
-
-
-def _before(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not (before.isascii() and before.isdecimal()) or len(before) > 9:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)
-
-
-def _position(cursor: str) -> tuple[datetime, UUID, int]:
-    at, call_id, seq = decode_cursor(cursor, 3)
-    try:
-        moment, number = datetime.fromisoformat(at), int(seq)
-        if moment.tzinfo is None or not 1900 <= moment.year <= 9000 or not 0 <= number < 2**31:
-            raise ValueError
-        return moment, UUID(call_id), number
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

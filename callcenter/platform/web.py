@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
-from uuid import UUID
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
 from fastapi import Header, Query, Response
 from pydantic import (
@@ -79,6 +79,9 @@ class Schema(BaseModel):
 
 
 Item = TypeVar("Item")
+First = TypeVar("First")
+Second = TypeVar("Second")
+Third = TypeVar("Third")
 
 
 class Page(BaseModel, Generic[Item]):
@@ -135,6 +138,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 Flag = StrictBool
 
 
+_NOT_OURS: Final = "must be the next_cursor of an earlier page"
+
+
 def encode_cursor(*position: str) -> str:
     """An opaque cursor for the last row of a page."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
@@ -151,19 +157,60 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
             return tuple(position)
     except (ValueError, TypeError):
         pass
-    raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    raise InvalidField("cursor", _NOT_OURS)
 
 
-def decode_place(cursor: str) -> tuple[datetime, UUID]:
-    """A place by time and UUID. Raises `InvalidField` for a cursor we did not make."""
-    at, key = decode_cursor(cursor, 2)
+@overload
+def position_of(
+    cursor: str | None, first: Callable[[str], First], second: Callable[[str], Second], /
+) -> tuple[First, Second] | None: ...
+@overload
+def position_of(
+    cursor: str | None,
+    first: Callable[[str], First],
+    second: Callable[[str], Second],
+    third: Callable[[str], Third],
+    /,
+) -> tuple[First, Second, Third] | None: ...
+def position_of(cursor: str | None, /, *readers: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """The position behind which a page begins, each part as its reader gives it; None: no cursor.
+
+    Readers are `a_moment`, `a_number`, `UUID`, `str`: they raise ValueError for what the database
+    could not compare. Raises `InvalidField` for a cursor we did not make.
+    """
+    if not cursor:
+        return None
+    parts = decode_cursor(cursor, len(readers))
     try:
-        place = datetime.fromisoformat(at), UUID(key)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place
+        return tuple(read(part) for read, part in zip(readers, parts, strict=True))
+    except ValueError as exc:
+        raise InvalidField("cursor", _NOT_OURS) from exc
+
+
+def number_of(cursor: str | None, digits: int = 9) -> int | None:
+    """The number behind which a page begins; a column of 64 bits takes 18 `digits`."""
+    if not cursor:
+        return None
+    (number,) = decode_cursor(cursor, 1)
+    try:
+        return a_number(number, digits)
+    except ValueError as exc:
+        raise InvalidField("cursor", _NOT_OURS) from exc
+
+
+def a_moment(text: str) -> datetime:
+    """A moment as a cursor has it. Raises ValueError."""
+    moment = _sane(datetime.fromisoformat(text))
+    if moment.tzinfo is None:
+        raise ValueError("a time without offset")
+    return moment
+
+
+def a_number(text: str, digits: int = 9) -> int:
+    """A whole number as a cursor has it. Raises ValueError."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > digits:
+        raise ValueError("no number, or too large a one")
+    return int(text)
 
 
 def set_etag(response: Response, version: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -36,8 +37,11 @@ from callcenter.platform.web import (
     Limit,
     Moment,
     Page,
+    a_moment,
+    a_number,
     decode_cursor,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -137,7 +141,11 @@ def router(service: SessionService, guard: Guard, clock: Clock) -> APIRouter:
         if begin >= end:
             raise InvalidField("since", "before `until`")
         found = await service.activity(
-            agent_id, since=begin, until=end, after=_after(cursor), limit=limit + 1
+            agent_id,
+            since=begin,
+            until=end,
+            after=position_of(cursor, a_moment, partial(a_number, digits=18)),
+            limit=limit + 1,
         )
         more = len(found) > limit
         return Page(
@@ -208,25 +216,6 @@ def reasons_router(service: PauseReasonService, guard: Guard) -> APIRouter:
         return PauseReasonRemoved(name=name, in_force=outcome.in_force, detail=outcome.detail)
 
     return api
-
-
-def _after(cursor: str | None) -> tuple[datetime, int] | None:
-    if cursor is None:
-        return None
-    began_at, activity_id = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(began_at)
-    except ValueError:
-        moment = None
-    if (
-        moment is None
-        or moment.tzinfo is None
-        or not activity_id.isascii()
-        or not activity_id.isdigit()
-        or len(activity_id) > 18
-    ):
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return moment.astimezone(UTC), int(activity_id)
 
 
 def _own(response: Response, record: Record, theirs: frozenset[str]) -> OwnStateReply:

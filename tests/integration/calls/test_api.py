@@ -225,6 +225,12 @@ async def test_a_list_is_narrowed(client: httpx.AsyncClient, query: str, count: 
         ("caller_number=robert", "caller_number"),
         ("cursor=eA", "cursor"),
         ("cursor=WyJ4IiwieSJd", "cursor"),
+        # A time that leaves what can be computed once it is shifted to UTC.
+        (
+            "cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwg"
+            "IjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwNyJd",
+            "cursor",
+        ),
     ],
 )
 async def test_a_bad_filter_is_refused_with_the_field_it_is_in(

@@ -80,7 +80,7 @@ class Desk:
         async def work() -> None:
             while True:
                 await self.load(**how)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the node's own pace
 
         working = asyncio.create_task(work(), name="node")
         try:
