@@ -46,8 +46,10 @@ class Context(StrEnum):
     ANNOUNCE = "cc-announce"
     SPY = "cc-spy"
     TAKE_OVER = "cc-take-over"
+    SUB_AUTO_ANSWER = "sub-auto-answer"
     MOVE = "cc-move"
     SURVEY = "cc-survey"
+    ALERT = "cc-alert"
     AGENT_CODE = "cc-agent-code"
     SUB_ONE_CALL = "sub-one-call"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
@@ -115,7 +117,11 @@ class Variable(StrEnum):
     SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
     SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
     SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    AUTO_ANSWER = "CC_AUTO_ANSWER"  #: `yes`: who takes a call over has a phone that shall answer
     MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    ALERT = "CC_ALERT"  #: our UUID of the alert that somebody on call is told of
+    ALERT_CASE = "CC_ALERT_CASE"  #: the digits of its case; empty: it has none
+    DIGIT = "CC_DIGIT"  #: how many of them were spoken
     SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
     LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
@@ -261,6 +267,10 @@ class DialplanPrompt(StrEnum):
     CALLBACK_HELLO = "callback_hello"
     RECORDING_PAUSED = "recording_paused"
     RECORDING_RESUMED = "recording_resumed"
+    ALERT_CALL = "alert_call"
+    ALERT_CASE = "alert_case"
+    ALERT_PRESS = "alert_press"
+    ALERT_NOTED = "alert_noted"
 
 
 class QueueStatus(StrEnum):
@@ -333,6 +343,18 @@ def spy_call_of(uniqueid: str) -> UUID | None:
 
 #: Uniqueids of the two halves of an announcement: this and a UUID. They are no call's.
 ANNOUNCE_CHANNEL_PREFIX: Final = "announce-"
+#: Uniqueid of the channel of somebody on call who is told of an alert: this and that call's UUID.
+ALERT_CHANNEL_PREFIX: Final = "alert-"
+
+
+def alert_call_of(uniqueid: str) -> UUID | None:
+    """The call that tells of an alert whose channel has this uniqueid, if it is one."""
+    if not uniqueid.startswith(ALERT_CHANNEL_PREFIX):
+        return None
+    try:
+        return UUID(uniqueid.removeprefix(ALERT_CHANNEL_PREFIX))
+    except ValueError:
+        return None
 
 
 #: Between a queue's name and the language whose callers wait in this one of app_queue.
@@ -429,5 +451,7 @@ class JournalEvent(StrEnum):
     PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
     SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
     TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    #: alert=<uuid>&agent=&key=<empty: picked up; 1: acknowledged>
+    ALERT = "CC_ALERT"
     SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

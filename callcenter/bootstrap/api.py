@@ -192,7 +192,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         reasons_router(PauseReasonService(database, switch), guard),
         rosters_router(rosters, guard),
         experts_router(ExpertService(database, clock, switch), guard),
-        on_call_router(OnCallService(database, clock), guard),
+        on_call_router(OnCallService(database, clock, callback_rule(settings)), guard),
         directory_router(DirectoryService(database, clock, switch), guard),
         in_call_router(in_call, guard),
     ):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from callcenter.calls import (
+    alerts,
     ending,
     faxing,
     in_call,
@@ -116,6 +117,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
             )
             return call, [told]
+        case ev.AlertHeard():
+            return alerts.told(call, event)
         case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
             return supervised.changed(call, event)
         case ev.Reconciled():

@@ -41,7 +41,7 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
-from callcenter.asterisk.supervision import spy_options
+from callcenter.asterisk.supervision import auto_answer, spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
@@ -204,7 +204,11 @@ def test_no_agents_phone_is_rung_beside_another_call(plan: Dialplan) -> None:
         if line.startswith("Queue(") or (line.startswith("Dial(") and "@" not in line)
     ]
     assert len(rung) == 6
-    assert [line for line in rung if f"b({Context.SUB_ONE_CALL}^s^1)" not in line] == []
+    first = {(c, e): line for c, e, line in reversed(plan.code)}
+    asks = {Context.SUB_ONE_CALL} | {
+        c for (c, e), line in first.items() if e == "s" and line == "Gosub(sub-one-call,s,1)"
+    }
+    assert [line for line in rung if not any(f"b({c}^s^1" in line for c in asks)] == []
 
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
@@ -344,11 +348,17 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
                 or "CALLERID" not in line
             ), line
             continue
+        if context == Context.SUB_AUTO_ANSWER:
+            assert "$" not in line or line.startswith("GotoIf("), "fixed words"
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
             assert "CALLERID" not in stripped, line
-    assert "PJSIP_HEADER(" not in plan.text
+    headers = [(context, line) for context, _, line in plan.code if "PJSIP_HEADER(" in line]
+    assert headers == [
+        (Context.SUB_AUTO_ANSWER, f"Set({told})".replace(";", "\\;")) for told in auto_answer()
+    ]
 
 
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
@@ -362,12 +372,13 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
     alone = f"b({Context.SUB_ONE_CALL}^s^1)"
     experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS}," + alone + ")"
+    by_itself = f"b({Context.SUB_AUTO_ANSWER}^s^1(${{CC_AUTO_ANSWER}}))"
     assert dials == [
         (Context.AGENT, f"Dial(PJSIP/${{CC_AGENT}},30,{alone})"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
-        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{alone})"),
+        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{by_itself})"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text

@@ -7,7 +7,18 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -199,3 +210,12 @@ async def figures(
         .limit(limit)
     )
     return [Figures(**row) for row in (await connection.execute(wanted)).mappings()]
+
+
+async def forget(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete answers of callers who were asked before; how many went."""
+    old = select(_A.call_id).where(_A.asked_at < before).order_by(_A.asked_at).limit(limit)
+    gone = await connection.execute(
+        delete(survey_answers).where(_A.call_id.in_(old)).returning(_A.call_id)
+    )
+    return len(gone.all())

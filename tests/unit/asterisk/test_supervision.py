@@ -16,7 +16,7 @@ from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.dialplan import queue_prio
 from callcenter.asterisk.errors import ActionRefused
-from callcenter.asterisk.supervision import Supervision, spy_options
+from callcenter.asterisk.supervision import Supervision, auto_answer, spy_options
 from callcenter.calls.events import CallEvent, PriorityChanged
 from callcenter.switch.acts import Act, ActRefused, ActUnknown
 
@@ -141,6 +141,16 @@ async def test_the_phone_is_called_into_exactly_the_agent_s_channel(stage: Stage
     assert f"CC_SPY_CHANNEL={AGENT}" in headers["Variable"]
 
 
+async def test_only_a_phone_that_shall_answer_by_itself_is_asked_to(stage: Stage) -> None:
+    stage.asterisk.follows = lambda action, _h: stage.listening() if action == "Originate" else None
+    await stage.spy()
+    told = stage.asterisk.done.pop()[1]["Variable"]
+    assert not [one for one in told if one.startswith("PJSIP_HEADER")]
+    del stage.asterisk.channels["PJSIP/1003-00000009"]
+    await stage.spy(auto_answer=True)
+    assert set(auto_answer()) < set(stage.asterisk.done[-1][1]["Variable"])
+
+
 async def test_a_phone_that_is_not_picked_up_yet_rings(stage: Stage) -> None:
     def rings(action: str, _headers: Mapping[str, Any]) -> None:
         stage.asterisk.channels["PJSIP/1003-00000009"] = {"Uniqueid": f"spy-{SPYING}"}
@@ -201,6 +211,25 @@ async def test_who_listens_and_takes_over_stops_listening_first(stage: Stage) ->
     stage.asterisk.follows = talks
     wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
     assert await stage.act(kinds.TAKE_OVER, **wish) == {"pickup": Pickup.CONNECTED}
+    assert await stage.act(kinds.TAKE_OVER, **wish, auto_answer=True)
+    told = [h for action, h in stage.asterisk.done if action == "Setvar"]
+    # Told each time: the caller may have been taken over before.
+    assert [(h["Variable"], h["Value"]) for h in told] == [
+        ("CC_AUTO_ANSWER", ""),
+        ("CC_AUTO_ANSWER", "yes"),
+    ]
+
+
+async def test_who_is_still_in_the_bridge_with_the_agent_is_not_at_the_phone(stage: Stage) -> None:
+    stage.asterisk.channels[CITIZEN]["BridgeID"] = "with the agent"
+
+    def led(action: str, _headers: Mapping[str, Any]) -> None:
+        if action == "Redirect":
+            stage.asterisk.channels[CITIZEN]["Context"] = "cc-take-over"
+
+    stage.asterisk.follows = led
+    wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
+    assert await stage.act(kinds.TAKE_OVER, **wish) == {"pickup": Pickup.RINGING}
 
 
 async def test_a_call_that_came_back_to_the_queue_was_not_taken_over(stage: Stage) -> None:
