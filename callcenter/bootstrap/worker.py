@@ -26,6 +26,7 @@ from callcenter.prompts.jobs import PromptJobs, register_prompt_jobs
 from callcenter.prompts.shelf import Shelf
 from callcenter.prompts.shipped import shipped_directory
 from callcenter.recordings.service import RecordingService
+from callcenter.reports.rollups.service import RollUps
 
 #: A long job (slow versions of every prompt) does not keep the others waiting.
 _JOBS_AT_ONCE = 4
@@ -48,6 +49,12 @@ def register_jobs(
     async def keep_articles(timestamp: int) -> None:
         """Open, expire and remind. Days are the city's: hourly, a new one begins at some hour."""
         await ArticleKeeper(database, system_clock, zone=zone).keep()
+
+    @jobs.periodic(cron="*/5 * * * *")
+    @jobs.task(name="figures.roll_up", queueing_lock="figures.roll_up", lock="figures.roll_up")
+    async def roll_up_figures(timestamp: int) -> None:
+        """Quarters and days that are over, and those of which something changed late."""
+        await RollUps(database, system_clock, zone=zone).keep()
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name="news.forget", queueing_lock="news.forget")
