@@ -28,8 +28,9 @@ from callcenter.asterisk.dialplan import (
     MESSAGE_SHORTEST_MS,
     MESSAGE_SILENCE_SECONDS,
     MESSAGE_TAKES,
-    PRIORITY_EPOCH,
+    PLACES_BACK,
     PRIORITY_STEP,
+    QUEUE_PLAN_WAITING,
     Context,
     DialplanPrompt,
     Exit,
@@ -478,14 +479,29 @@ def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) ->
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
     bounded = way.index(f"ExecIf($[0${{CC_PRIORITY}} > {HIGHEST_PRIORITY}]?Set(CC_PRIORITY=20))")
     given = way.index(
-        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP}"
-        f" - (${{CC_JOINED:0:10}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
+        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP} - ${{CC_PLACE}}])"
     )
     assert filtered < bounded < given
     for context in (Context.QUEUE, Context.CALLBACK):
         way = [line for name, _, line in plan.code if name == context]
         queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
         assert way.index("Gosub(sub-queue-prio,s,1)") < queue
+
+
+def test_a_place_is_counted_as_python_counts_it(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
+    steps = [
+        f"Set(CC_PLACE=$[${{STRFTIME(,UTC,%s%1q)}} - 0${{{Global.PLACES_FROM}}}])",
+        f"GotoIf($[${{CC_PLACE}} >= 0 & ${{CC_PLACE}} <= {2 * PLACES_BACK}]?place)",
+        f"Gosub({Context.QUEUE_PLAN},{QUEUE_PLAN_WAITING},1)",
+        f'GotoIf($["${{{Global.PLACES_FROM}}}" != "" & ${{{Variable.ALL_WAITING}}} > 0]?place)',
+        f"Set(GLOBAL({Global.PLACES_FROM})=$[${{STRFTIME(,UTC,%s%1q)}} - {PLACES_BACK}])",
+        f"Set({Variable.PLACE}=$[${{CC_JOINED:0:11}} - ${{{Global.PLACES_FROM}}}])",
+        f"ExecIf($[${{CC_PLACE}} < 0]?Set({Variable.PLACE}=0))",
+        f"ExecIf($[${{CC_PLACE}} > {PRIORITY_STEP - 1}]?Set({Variable.PLACE}={PRIORITY_STEP - 1}))",
+    ]
+    begin = way.index(steps[0])
+    assert way[begin : begin + len(steps)] == steps
 
 
 def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dialplan) -> None:

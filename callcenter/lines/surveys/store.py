@@ -82,6 +82,9 @@ async def to_be_asked(
         call_legs.c.call_id == calls.c.call_id,
         call_legs.c.uniqueid != calls.c.uniqueid,
         call_legs.c.agent.is_(None),
+        # The citizen who is called back is no other party, a half of a Local channel nobody at all.
+        call_legs.c.role != "citizen",
+        call_legs.c.channel.not_like("Local/%"),
         call_legs.c.answered_at.is_not(None),
         or_(call_legs.c.ended_at.is_(None), call_legs.c.ended_at > ended),
     )

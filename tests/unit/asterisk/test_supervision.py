@@ -26,7 +26,7 @@ SPYING = UUID(int=7)
 CITIZEN, AGENT = "PJSIP/trunk-00000001", "PJSIP/1001-00000002"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 #: QUEUE_PRIO of a caller with priority 3.
-PRIO = queue_prio(3, int(NOW.timestamp()))
+PRIO = queue_prio(3, int(NOW.timestamp() * 10), int(NOW.timestamp() * 10) - 600)
 
 
 class Asterisk:
