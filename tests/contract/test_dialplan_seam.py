@@ -140,7 +140,7 @@ def test_globals_are_written_by_the_generator() -> None:
         queues=(QueueConfig("general", ("1001",)),),
     )
     text = render(config)["extensions_globals.conf"]
-    for name in set(Global) - {Global.NODE_ALIVE}:  # the node's, over AMI
+    for name in set(Global) - {Global.NODE_ALIVE, Global.PLACES_FROM}:  # set as Asterisk runs
         assert re.search(rf"^{name}\w* = \S", text, re.MULTILINE), name
 
 
@@ -348,7 +348,10 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
-    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered)"
+    back += "${CC_ASKS})"
+    asks = 'Set(CC_ASKS=${IF($["${CC_SURVEY}" = "yes"]?F(cc-callback-survey^s^1))})'
+    assert (Context.CALLBACK_DIAL, "s", asks) in plan.code
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
     experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
     assert dials == [
@@ -514,7 +517,7 @@ def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dia
     assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
     every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
     every |= {name for pair in EXIT_VARIABLES.values() for name in pair}
-    for exten in plan.extens[Context.QUEUE_PLAN]:
+    for exten in set(plan.extens[Context.QUEUE_PLAN]) - {QUEUE_PLAN_WAITING}:
         lines = [
             line for context, at, line in plan.code if (context, at) == (Context.QUEUE_PLAN, exten)
         ]
