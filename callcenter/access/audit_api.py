@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Query
 from callcenter.access.audit import AuditFilter, AuditRecord, AuditService
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -18,8 +17,8 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
     encode_cursor,
+    number_of,
 )
 
 _Subject = Annotated[
@@ -59,7 +58,7 @@ def router(service: AuditService, guard: Guard) -> APIRouter:
         """Newest first; `after` inclusive, `before` exclusive."""
         found = await service.search(
             AuditFilter(subject=subject, who=who, act=act, after=after, before=before),
-            behind=_behind(cursor),
+            behind=number_of(cursor, digits=18),
             limit=limit + 1,
         )
         further = encode_cursor(str(found[limit - 1].record_id)) if len(found) > limit else None
@@ -70,12 +69,3 @@ def router(service: AuditService, guard: Guard) -> APIRouter:
 
 def _out(record: AuditRecord) -> AuditOut:
     return AuditOut.model_validate({n: getattr(record, n) for n in AuditOut.model_fields})
-
-
-def _behind(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isascii() or not before.isdigit() or len(before) > 18:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)

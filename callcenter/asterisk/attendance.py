@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -25,24 +24,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.model import is_agent_id
 from callcenter.agents.sessions import model, store
-from callcenter.agents.sessions.model import Line, Record, Seen, Session, State
+from callcenter.agents.sessions.model import Record, Seen, Session, State
 from callcenter.agents.sessions.service import TOPIC_STATE, TOPIC_WISH, take_wish
 from callcenter.asterisk import members
 from callcenter.asterisk.agent_codes import DialledCodes
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.client import AmiClient, LinkState
 from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.asterisk.attendance_rows import Rows, read_rows
 from callcenter.asterisk.desk_phones import DeskPhones, ringing_channels
 from callcenter.asterisk.dialplan import Global
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
-from callcenter.asterisk.members import SeenMember
+from callcenter.asterisk.members_kept import KeptMembers, Looked, by_agent
 from callcenter.calls.facts import AgentAnswered, AgentRang, AgentTalkEnded, Fact
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.news import announce, listen
-from callcenter.queues import store as queue_store
-from callcenter.queues.membership import Attendance, Membership, Place, wanted_members
-from callcenter.queues.queries import serving
+from callcenter.queues.membership import Attendance, wanted_members
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +48,6 @@ log = logging.getLogger(__name__)
 EVERY: Final = timedelta(seconds=2)
 #: Events that belong together come within this time: one look for all of them.
 _SETTLES: Final = timedelta(milliseconds=20)
-#: More than so many agents at once are looked at in one list.
-_SINGLE_LOOKS: Final = 10
-#: Talks that began before are of no interest.
-_LONGEST_CALL: Final = timedelta(days=1)
 _CASE: Final = "case"
 _MEMBER_EVENTS: Final = (
     "QueueMemberAdded",
@@ -61,20 +55,6 @@ _MEMBER_EVENTS: Final = (
     "QueueMemberPenalty",
     "QueueMemberRemoved",
 )
-
-_Looked = Mapping[str, Sequence[SeenMember]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What the database says at the moment of a look."""
-
-    records: Mapping[str, Record]
-    places: Sequence[Place]
-    wrap_ups: Mapping[str, timedelta]
-    limits: Mapping[str, timedelta]
-    talks: Mapping[str, store.LastTalk]
-    case_saved: frozenset[str]
 
 
 class AttendanceKeeper:
@@ -105,9 +85,7 @@ class AttendanceKeeper:
         self._lost: set[str] = set()
         self._calls: dict[str, UUID] = {}
         self._wrap_ups: dict[str, datetime] = {}
-        self._confirmed: dict[str, frozenset[Membership]] = {}
-        #: Fields of members that changed without anybody's wish, and were mended.
-        self.drift_repaired = 0
+        self._members = KeptMembers(ami)
         #: What Asterisk has not as wanted, as of the last look at everybody.
         self.problems: tuple[str, ...] = ("not looked yet",)
         phones = self._phones
@@ -122,6 +100,11 @@ class AttendanceKeeper:
             bus.on(name, self._on_member)
         bus.on("UserEvent", self._on_user_event)
         bus.on_snapshot(self._on_snapshot)
+
+    @property
+    def drift_repaired(self) -> int:
+        """Fields of members that changed without anybody's wish, and were mended."""
+        return self._members.drift_repaired
 
     # What wakes it.
 
@@ -247,24 +230,29 @@ class AttendanceKeeper:
             looked = await self._look(agent_ids)
             # A code's word comes before what it did to the members.
             await self._take_word()
-            rows = await self._read(agent_ids)
+            async with self._database.transaction() as connection:
+                rows = await read_rows(
+                    connection,
+                    agent_ids,
+                    self._phones,
+                    default_language=self._default_language,
+                    now=self._clock(),
+                )
             now = self._clock()
             sessions = {
-                agent_id: model.now(
-                    record, self._seen(record, rows, looked.get(agent_id, ())), now, rows.wrap_ups
-                )
+                agent_id: model.now(record, self._seen(record, rows, looked), now, rows.wrap_ups)
                 for agent_id, record in rows.records.items()
             }
-            wanted = _by_agent(
+            wanted = by_agent(
                 wanted_members(rows.places, {i: _attendance(s) for i, s in sessions.items()}),
                 sessions.keys() | looked.keys(),
             )
-            problems = await self._mend(wanted, looked)
+            problems = await self._members.mend(wanted, looked)
             await self._write(rows, sessions, problems.keys(), now)
             said = [line for lines in problems.values() for line in lines]
             if agent_ids is None:
                 self.problems = tuple(said)
-                await self._forget(self._confirmed.keys() - sessions.keys(), now)
+                await self._forget(sessions.keys(), now)
             return said
 
     async def _take_word(self) -> None:
@@ -284,7 +272,7 @@ class AttendanceKeeper:
                 await take_wish(connection, agent_id, partial(model.did_not_answer, at=at), at)
             self._missed.pop(0)
 
-    async def _look(self, agent_ids: Collection[str] | None) -> _Looked:
+    async def _look(self, agent_ids: Collection[str] | None) -> Looked:
         ask = self._ami.list_action
         if agent_ids is None:
             self._phones.take_devices(await ask("DeviceStateList"))
@@ -292,21 +280,7 @@ class AttendanceKeeper:
             channels = await ask("CoreShowChannels")
             self._phones.take_channels(channels)
             await self._end_rings_of_the_lost(channels)
-        return await self._members_of(agent_ids)
-
-    async def _members_of(self, agent_ids: Collection[str] | None) -> _Looked:
-        """What Asterisk has, by agent (None: all)."""
-        seen: list[SeenMember] = []
-        if agent_ids is None or len(agent_ids) > _SINGLE_LOOKS:
-            seen = await members.look(self._ami)
-        else:
-            for agent_id in agent_ids:
-                seen += await members.look(self._ami, agent_id)
-        found: dict[str, list[SeenMember]] = {}
-        for member in seen:
-            if agent_ids is None or member.agent_id in agent_ids:
-                found.setdefault(member.agent_id, []).append(member)
-        return found
+        return await self._members.look(agent_ids)
 
     async def _end_rings_of_the_lost(self, channels: Sequence[AmiMessage]) -> None:
         """A phone that is gone does not ring: Queue() goes on to the next agent at once."""
@@ -315,86 +289,18 @@ class AttendanceKeeper:
             with suppress(ActionRefused):  # it ended by itself
                 await self._ami.action("Hangup", {"Channel": channel})
 
-    async def _read(self, agent_ids: Collection[str] | None) -> _Rows:
-        async with self._database.transaction() as connection:
-            records = await store.records(connection, agent_ids)
-            return _Rows(
-                records=records,
-                places=await serving(
-                    connection,
-                    agent_ids,
-                    default_language=self._default_language,
-                    now=self._clock(),
-                ),
-                wrap_ups=await queue_store.wrap_ups(connection),
-                limits=await store.limits(connection),
-                talks=await store.last_talks(
-                    connection,
-                    [
-                        agent_id
-                        for agent_id, record in records.items()
-                        if record.state in model.BUSY
-                        or self._phones.of(agent_id).line is not Line.FREE
-                    ],
-                    self._clock() - _LONGEST_CALL,
-                ),
-                case_saved=await store.saved_cases(
-                    connection,
-                    [
-                        (agent_id, record.session.call_id, record.since)
-                        for agent_id, record in records.items()
-                        if record.state is State.WRAP_UP and record.session.call_id is not None
-                    ],
-                ),
-            )
-
-    def _seen(self, record: Record, rows: _Rows, there: Sequence[SeenMember]) -> Seen:
+    def _seen(self, record: Record, rows: Rows, looked: Looked) -> Seen:
         agent_id = record.session.agent_id
-        phone, talk = self._phones.of(agent_id), rows.talks.get(agent_id)
-        # AMI tells the queue at once, the journal a moment later the call.
-        call_id, queue = self._calls.get(agent_id), phone.queue
-        if phone.line is not Line.RINGING and talk is not None and talk.ended_at is None:
-            call_id, queue = talk.call_id, talk.queue or queue
-        return Seen(
-            there=phone.is_there,
-            line=phone.line or Line.TALKING,
-            paused_for=next((member.reason for member in there if member.paused), None),
-            call_id=call_id,
-            queue=queue,
-            talk_ended_at=talk.ended_at if talk is not None else None,
-            case_saved=agent_id in rows.case_saved,
+        return rows.seen(
+            record,
+            self._phones.of(agent_id),
+            self._calls.get(agent_id),
+            looked.get(agent_id, ()),
         )
-
-    async def _mend(
-        self, wanted: Mapping[str, frozenset[Membership]], looked: _Looked
-    ) -> dict[str, list[str]]:
-        """By agent: what is not as wanted after it was mended."""
-        mended = set()
-        for agent_id, should in wanted.items():
-            there = looked.get(agent_id, ())
-            lines = members.differences(should, there)
-            if not lines:
-                self._confirmed[agent_id] = should
-                continue
-            count = await members.repair(self._ami, should, there)
-            mended.add(agent_id)
-            if self._confirmed.get(agent_id) == should:
-                self.drift_repaired += count
-                log.warning("agent %s drifted in Asterisk: %s", agent_id, "; ".join(lines[:5]))
-        problems: dict[str, list[str]] = {}
-        seen = await self._members_of(mended)
-        for agent_id in mended:
-            lines = members.differences(wanted[agent_id], seen.get(agent_id, ()))
-            if lines:
-                self._confirmed.pop(agent_id, None)
-                problems[agent_id] = lines
-            else:
-                self._confirmed[agent_id] = wanted[agent_id]
-        return problems
 
     async def _write(
         self,
-        rows: _Rows,
+        rows: Rows,
         sessions: Mapping[str, Session],
         problems: Collection[str],
         now: datetime,
@@ -429,13 +335,12 @@ class AttendanceKeeper:
             log.warning("agent %s is over the limit of %s", agent_id, record.reason)
         await announce(connection, TOPIC_STATE, agent_id, _told(record))
 
-    async def _forget(self, gone: Iterable[str], now: datetime) -> None:
+    async def _forget(self, known: Collection[str], now: datetime) -> None:
         """Agents who were removed."""
-        gone = [agent_id for agent_id in gone if not self._confirmed[agent_id]]
+        gone = self._members.forget(known)
         if not gone:
             return
         for agent_id in gone:
-            del self._confirmed[agent_id]
             self._calls.pop(agent_id, None)
             self._wrap_ups.pop(agent_id, None)
         self._phones.forget(gone)
@@ -449,15 +354,6 @@ def _attendance(session: Session) -> Attendance:
         out_of=session.out_of,
         paused_for=model.pause_of(session),
     )
-
-
-def _by_agent(
-    wanted: Iterable[Membership], agent_ids: Collection[str]
-) -> dict[str, frozenset[Membership]]:
-    found: dict[str, set[Membership]] = {agent_id: set() for agent_id in agent_ids}
-    for member in wanted:
-        found[member.agent_id].add(member)
-    return {agent_id: frozenset(theirs) for agent_id, theirs in found.items()}
 
 
 def _told(record: Record) -> dict[str, object]:

@@ -35,10 +35,6 @@ class Channel:
     data: str = ""  #: what the application was given
 
     @property
-    def is_up(self) -> bool:
-        return self.state == "Up"
-
-    @property
     def meets(self) -> bool:
         """In the call's conference."""
         return self.application == "ConfBridge" and bool(self.bridge)

@@ -49,6 +49,7 @@ class Context(StrEnum):
     SURVEY = "cc-survey"
     CALLBACK_SURVEY = "cc-callback-survey"
     AGENT_CODE = "cc-agent-code"
+    SUB_ONE_CALL = "sub-one-call"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
     SUB_AGENT_LEAVES = "sub-agent-leaves"
     EXPERT = "cc-expert"

@@ -139,18 +139,6 @@ class Installation:
             return [*command, f"--path={self.root.library_dir}"]
         return command
 
-    def dtmf_pcap(self, key: str) -> Path:
-        """A capture of one RFC 4733 digit for SIPp's `play_pcap_audio`; key: 0-9, `*`, `#`."""
-        name = {"*": "star", "#": "pound"}.get(key, key)
-        if name not in {*"0123456789", "star", "pound"}:
-            raise ValueError(f"{key!r} is no telephone key")
-        relative = Path("usr/share/sip-tester") / f"dtmf_2833_{name}.pcap"
-        roots = [Path("/")] if self.root is None else [self.root.path, Path("/")]
-        for root in roots:
-            if (root / relative).is_file():
-                return root / relative
-        raise MissingProgram(f"{relative} is missing: run `callcenter asterisk install`.")
-
     def fax_font(self) -> Path:
         """A font with Chinese and Latin letters. Raises `MissingFont`."""
         roots = [Path("/")] if self.root is None else [self.root.path, Path("/")]

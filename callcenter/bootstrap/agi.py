@@ -20,8 +20,9 @@ from callcenter.bootstrap.desk import HotlineDesk
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.prompts import prompt_library
-from callcenter.calls.journal import clean_name, normalise_number
+from callcenter.calls.journal_fields import clean_name
 from callcenter.calls.model import agent_of
+from callcenter.calls.numbers import normalise_number
 from callcenter.calls.seed import CallSeed
 from callcenter.calls.service import remember_call
 from callcenter.cases.progress import CaseProgress

@@ -73,12 +73,13 @@ from callcenter.lines.service import LineService
 from callcenter.lines.surveys.api import router as surveys_router
 from callcenter.lines.surveys.service import SurveyService
 from callcenter.platform.alive import show_life
+from callcenter.platform.body_limit import BodyLimit
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.postgres import database_url
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.platform.settings import Settings
 from callcenter.platform.tasks import run_until_stopped
-from callcenter.platform.web import BodyLimit, install_problem_handlers
 from callcenter.prompts.api import BODY_LIMITS as PROMPT_BODIES
 from callcenter.prompts.api import router as prompts_router
 from callcenter.prompts.service import PromptService

@@ -60,7 +60,8 @@ from callcenter.channels.fax.finisher import FaxFinisher
 from callcenter.channels.fax.follow import FaxFollower
 from callcenter.channels.messages.service import MessageKeeper
 from callcenter.ivr.plays import heard_articles
-from callcenter.knowledge.store import remember_play, version_of
+from callcenter.knowledge.plays import remember_play
+from callcenter.knowledge.store import version_of
 from callcenter.platform.alive import age, show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database, DatabaseUnavailable

@@ -13,7 +13,6 @@ from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
 from callcenter.calls.model import CallState, Disposition, LedBy
 from callcenter.calls.service import CallFilter, CallService, CallView
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -21,8 +20,9 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
 )
 
 
@@ -174,7 +174,7 @@ def router(service: CallService, guard: Guard) -> APIRouter:
                 started_after=started_after,
                 started_before=started_before,
             ),
-            behind=_place(cursor),
+            behind=position_of(cursor, a_moment, UUID),
             limit=limit + 1,
         )
         page = views[:limit]
@@ -198,16 +198,3 @@ def router(service: CallService, guard: Guard) -> APIRouter:
         return TimelineOut(items=[TimelineItemOut.model_validate(item) for item in items])
 
     return routes
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, call_id = decode_cursor(cursor, 2)
-    try:
-        place = datetime.fromisoformat(at), UUID(call_id)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place

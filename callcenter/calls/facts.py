@@ -101,6 +101,14 @@ class AgentDidNotAnswer(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentWasEngaged(Fact):
+    """The phone that was about to ring had another call: this one was never put to it."""
+
+    kind: ClassVar[str] = "agent_was_engaged"
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallTransferred(Fact):
     kind: ClassVar[str] = "call_transferred"
     attended: bool

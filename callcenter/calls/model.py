@@ -6,7 +6,7 @@ Pure: standard library only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -127,11 +127,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class MissedRing:
-    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it."""
+    """An agent's phone that fell silent unanswered; `refused`: the agent's side ended it;
+    `engaged`: it was never rung, another call was there first."""
 
     agent: str
     at: datetime
     refused: bool
+    engaged: bool = False
 
 
 class VisitOutcome(StrEnum):
@@ -289,6 +291,13 @@ class Call:
 
     def leg(self, uniqueid: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.uniqueid == uniqueid), None)
+
+    def with_leg(self, leg: Leg) -> Call:
+        """The call with its leg of that uniqueid replaced."""
+        if self.leg(leg.uniqueid) == leg:
+            return self
+        legs = tuple(leg if one.uniqueid == leg.uniqueid else one for one in self.legs)
+        return replace(self, legs=legs)
 
     def role_of(self, leg: Leg) -> str:
         """`citizen`, `agent` or `other`, as `call_legs.role` says it."""

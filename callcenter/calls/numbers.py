@@ -1,5 +1,8 @@
-"""Which numbers we call, to fax or to call back. A keyed number costs the city money: only what is
-allowed is dialled, and everything else is refused by name of the rule."""
+"""Telephone numbers: a caller's in one form, and which ones we call, to fax or to call back.
+
+A keyed number costs the city money: only what is allowed is dialled, and everything else is refused
+by name of the rule.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,23 @@ class NumberRule:
         if self.form == "e164" or parsed.country_code != own:
             return number.removeprefix("+")
         return as_dialled_here(number)
+
+
+def normalise_number(text: str, region: str) -> str | None:
+    """A caller's number in E.164; what is no public number stays as its digits (1001, 12345).
+
+    None for an empty text and for one that is not a number at all.
+    """
+    compact = re.sub(r"[\s().-]", "", text)
+    if not re.fullmatch(r"\+?[0-9]{2,20}", compact, re.ASCII):
+        return None
+    try:
+        number = phonenumbers.parse(compact, region)
+    except phonenumbers.NumberParseException:
+        return compact if len(compact) <= 16 else None
+    if phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return compact if len(compact) <= 16 else None
 
 
 def as_dialled_here(number: str) -> str:

@@ -20,7 +20,7 @@ from callcenter.calls.model import CallState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSeed:
     """What the AGI side knows of an inbound call. `caller_number` is E.164 or digits
-    (`calls.journal.normalise_number`), None when withheld or unknown."""
+    (`calls.numbers.normalise_number`), None when withheld or unknown."""
 
     call_id: UUID
     node: str

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls import queries, store
-from callcenter.calls.journal import normalise_number
 from callcenter.calls.model import CallState, Disposition
+from callcenter.calls.numbers import normalise_number
 from callcenter.calls.seed import CallSeed, seed_row
 from callcenter.calls.tables import calls
 from callcenter.calls.timeline import TimelineItem, timeline

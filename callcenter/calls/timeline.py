@@ -148,6 +148,8 @@ def _words(fact: Fact) -> str:
             return f"Agent {fact.agent} left the conversation after {fact.talk_ms / 1000:.0f} s."
         case fa.AgentDidNotAnswer():
             return f"Agent {fact.agent} did not answer."
+        case fa.AgentWasEngaged():
+            return f"Agent {fact.agent} had another call already: this one was taken back unheard."
         case fa.CallTransferred():
             how = "after asking" if fact.attended else "without asking"
             to = agent_of(fact.to) or fact.to

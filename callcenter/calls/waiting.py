@@ -1,4 +1,4 @@
-"""A call's waits in queues and its talks with agents: the part of the fold that figures need.
+"""A call's waits in queues: with `talking`, the part of the fold that figures need.
 
 Pure. Each function takes the call and gives it back changed; none raises.
 """
@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callcenter.calls import events as ev
-from callcenter.calls.model import Call, QueueVisit, Talk, VisitOutcome
+from callcenter.calls import facts as fa
+from callcenter.calls.facts import Fact
+from callcenter.calls.model import Call, CallState, QueueVisit, VisitOutcome
 
 #: QUEUESTATUS → how the wait ended; a status of a later Asterisk counts as a failure.
 _OUTCOMES: Final = {
@@ -25,7 +27,57 @@ _OUTCOMES: Final = {
 }
 
 
-def entered(call: Call, event: ev.QueueEntered | ev.AppStarted, queue: str, why: str) -> Call:
+def entered(
+    call: Call, event: ev.QueueEntered | ev.AppStarted, queue: str, why: str
+) -> tuple[Call, list[Fact]]:
+    """The caller waits in `queue`; `why` says what led there."""
+    nobody_yet = call.agent_answered_at is None
+    call = replace(
+        _begun(call, event, queue, why),
+        queue=queue,
+        queued_at=call.queued_at or event.at,
+        left_queue=False,
+        surveyed=False,
+        state=CallState.QUEUED if nobody_yet else call.state,
+    )
+    return call, [fa.CallerQueued(call_id=call.call_id, at=event.at, queue=queue, why=why)]
+
+
+def left(call: Call, event: ev.QueueLeft) -> tuple[Call, list[Fact]]:
+    """Queue() gave the caller back."""
+    call = over(call, event.at, _OUTCOMES.get(event.status, VisitOutcome.FAILED))
+    if call.agent_answered_at or not call.queued_at or call.left_queue:
+        return call, []
+    state = CallState.IN_MENU if call.state is CallState.QUEUED else call.state
+    fact = fa.CallerLeftQueue(
+        call_id=call.call_id,
+        at=event.at,
+        queue=event.queue or call.queue or "",
+        status=event.status,
+    )
+    return replace(call, left_queue=True, state=state), [fact]
+
+
+def over(call: Call, at: datetime, outcome: VisitOutcome) -> Call:
+    """The wait that is going on, if one is, ends unanswered."""
+    visit = call.waiting
+    if visit is None:
+        return call
+    done = replace(visit, left_at=max(at, visit.entered_at), outcome=outcome)
+    return _with_visit(call, done)
+
+
+def answered(call: Call, agent: str, at: datetime) -> Call:
+    """The wait that is going on, if one is, ends with this agent."""
+    visit = call.waiting
+    if visit is None:
+        return call
+    at = max(at, visit.entered_at)
+    done = replace(visit, answered_at=at, agent=agent, left_at=at, outcome=VisitOutcome.ANSWERED)
+    return _with_visit(call, done)
+
+
+def _begun(call: Call, event: ev.QueueEntered | ev.AppStarted, queue: str, why: str) -> Call:
     """A wait begins; one that was still going on ended by it."""
     call = over(call, event.at, VisitOutcome.MOVED)
     visit = QueueVisit(
@@ -45,51 +97,6 @@ def entered(call: Call, event: ev.QueueEntered | ev.AppStarted, queue: str, why:
             else timedelta(seconds=event.estimate_seconds),
         )
     return replace(call, visits=(*call.visits, visit))
-
-
-def left(call: Call, event: ev.QueueLeft) -> Call:
-    """Queue() gave the caller back."""
-    return over(call, event.at, _OUTCOMES.get(event.status, VisitOutcome.FAILED))
-
-
-def over(call: Call, at: datetime, outcome: VisitOutcome) -> Call:
-    """The wait that is going on, if one is, ends unanswered."""
-    visit = call.waiting
-    if visit is None:
-        return call
-    done = replace(visit, left_at=max(at, visit.entered_at), outcome=outcome)
-    return _with_visit(call, done)
-
-
-def taken(call: Call, uniqueid: str, agent: str, at: datetime) -> Call:
-    """An agent and the others hear each other on this leg; a wait that is going on is answered."""
-    visit = call.waiting
-    if visit is not None:
-        at_least = max(at, visit.entered_at)
-        call = _with_visit(
-            call,
-            replace(
-                visit,
-                answered_at=at_least,
-                agent=agent,
-                left_at=at_least,
-                outcome=VisitOutcome.ANSWERED,
-            ),
-        )
-    if any(talk.uniqueid == uniqueid for talk in call.talks):
-        return call
-    talk = Talk(uniqueid, agent, at, visit=visit.number if visit else None)
-    return replace(call, talks=(*call.talks, talk))
-
-
-def talk_over(call: Call, uniqueid: str, at: datetime) -> tuple[Call, Talk | None]:
-    """The leg is gone; the talk that ended by it, if one did."""
-    for talk in call.talks:
-        if talk.uniqueid == uniqueid and talk.ended_at is None:
-            done = replace(talk, ended_at=max(at, talk.began_at))
-            talks = tuple(done if one is talk else one for one in call.talks)
-            return replace(call, talks=talks), done
-    return call, None
 
 
 def _with_visit(call: Call, visit: QueueVisit) -> Call:

@@ -28,7 +28,6 @@ from callcenter.cases.model import (
 )
 from callcenter.cases.number import parse_case_number
 from callcenter.cases.service import CaseService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -38,8 +37,9 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -153,7 +153,7 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
             text=q,
         )
         found = await service.list(
-            wanted, before=_position(cursor) if cursor else None, limit=limit + 1
+            wanted, before=position_of(cursor, a_moment, str), limit=limit + 1
         )
         last = found[limit - 1] if len(found) > limit else None
         return Page(
@@ -256,17 +256,6 @@ def router(service: CaseService, guard: Guard) -> APIRouter:
         return _reply(reopened, response)
 
     return api
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    at, number = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not 1900 <= moment.year <= 9000:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return moment, number
 
 
 def _fields(case: Case) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
+    number_of,
     set_etag,
     wanted_version,
 )
@@ -251,7 +252,7 @@ def router(service: FlowService, guard: Guard) -> APIRouter:
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
     ) -> Page[VersionView]:
-        rows = await service.versions(name, _before(cursor), limit + 1)
+        rows = await service.versions(name, number_of(cursor), limit + 1)
         return Page(
             items=[VersionView(**_version_fields(row)) for row in rows[:limit]],
             next_cursor=encode_cursor(str(rows[limit - 1].version)) if len(rows) > limit else None,
@@ -284,7 +285,7 @@ def router(service: FlowService, guard: Guard) -> APIRouter:
         cursor: Cursor = None,
         _who: Principal = Depends(guard.agent),
     ) -> Page[ActivationView]:
-        rows = await service.activations(name, _before(cursor), limit + 1)
+        rows = await service.activations(name, number_of(cursor), limit + 1)
         more = encode_cursor(str(rows[limit - 1].activation_id)) if len(rows) > limit else None
         items = [
             ActivationView(
@@ -308,12 +309,3 @@ def _version_fields(row: VersionRow) -> dict[str, Any]:
         "published_at": row.published_at,
         "published_by": row.published_by,
     }
-
-
-def _before(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isdecimal() or len(before) > 9:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)

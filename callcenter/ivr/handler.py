@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from callcenter.ivr import dialogues
 from callcenter.ivr.conversation import Around, Conversation, Plan, Voice
+from callcenter.ivr.dialogues.callback import offer_callback
 from callcenter.ivr.door import ClosedTo, Door, DoorPort, Way, at_the_door
 from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Refuse, Transfer
 from callcenter.ivr.flows import FlowCache, Straight
@@ -116,7 +116,7 @@ class IvrService:
             language = call.language or plan.language or DEFAULT_LANGUAGE
             offer = Plan("", 0, _NO_FLOW, queue, language)
             talk = Conversation(offer, call, self._voice, self._around)
-            exit = await dialogues.offer_callback(talk, queue, waits=waits)
+            exit = await offer_callback(talk, queue, waits=waits)
         except CallerHungUp:
             raise
         except Exception as exc:

@@ -19,14 +19,11 @@ from callcenter.ivr.nodes import (
     Branch,
     ByHours,
     CaseStatus,
-    Collect,
     Menu,
     Node,
     NodeId,
-    Say,
     Set,
     SubFlow,
-    Survey,
     SwitchLanguage,
     ToCallback,
     ToFax,
@@ -52,27 +49,6 @@ class Flow(Part):
     def as_json(self) -> dict[str, Any]:
         """As it was written: fields that were left out stay out."""
         return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
-
-
-def forced_next(node: Node) -> str | None:
-    """Where a caller gets to who presses nothing; None: out of the flow, or to a person."""
-    match node:
-        case Say() | Article() | SwitchLanguage() | Survey() | Set() | SubFlow():
-            return node.next
-        case Menu() | Collect() | ArticleMenu():
-            return node.on_timeout
-        case CaseStatus():
-            return node.on_failed
-        case ToCallback():
-            return node.on_refused
-        case ToFax():
-            return node.on_failed
-        case Branch():
-            return node.otherwise
-        case ByHours():
-            return node.closed
-        case _:
-            return None
 
 
 def references(node: Node) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from callcenter.ivr.library import Hours, Library, OpenState, SpokenArticle
 from callcenter.ivr.model import Flow, InvalidFlow, names_outside, parse_flow
 from callcenter.knowledge.document import PlayableArticle
 from callcenter.knowledge.edition import CITY_ZONE, moments
-from callcenter.knowledge.store import playable_articles, playable_of_kind
+from callcenter.knowledge.playable import playable_articles, playable_of_kind
 from callcenter.schedules.hours import state_at
 from callcenter.schedules.model import Schedule, parse_schedule
 from callcenter.schedules.store import schedules_by_name, work_calendar

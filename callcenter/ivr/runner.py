@@ -22,7 +22,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from callcenter.ivr import dialogues
 from callcenter.ivr.conversation import (
     INVALID,
     INVALID_KEY,
@@ -35,6 +34,12 @@ from callcenter.ivr.conversation import (
     Plan,
     Voice,
 )
+from callcenter.ivr.dialogues.articles import article, article_menu
+from callcenter.ivr.dialogues.callback import callback
+from callcenter.ivr.dialogues.cases import case_status
+from callcenter.ivr.dialogues.digits import collect
+from callcenter.ivr.dialogues.fax import fax
+from callcenter.ivr.dialogues.survey import survey
 from callcenter.ivr.exits import EnterQueue, FlowExit, HangUp, LeaveMessage, Transfer
 from callcenter.ivr.nodes import (
     PERSON,
@@ -161,19 +166,19 @@ class _Run:
             case Menu():
                 return await self._choose(here, node, key)
             case Collect():
-                return await dialogues.collect(talk, here, node, key)
+                return await collect(talk, here, node, key)
             case Article(article=str()):
-                return await dialogues.article(talk, here, node, key)
+                return await article(talk, here, node, key)
             case ArticleMenu():
-                return await dialogues.article_menu(talk, here, node, key)
+                return await article_menu(talk, here, node, key)
             case CaseStatus():
-                return await dialogues.case_status(talk, here, node, key)
+                return await case_status(talk, here, node, key)
             case Survey():
-                return await dialogues.survey(talk, here, node, key)
+                return await survey(talk, here, node, key)
             case ToCallback():
-                return await dialogues.callback(talk, here, node, key)
+                return await callback(talk, here, node, key)
             case ToFax():
-                return await dialogues.fax(talk, here, node, key)
+                return await fax(talk, here, node, key)
             case _:
                 pass
         await talk.entered(here, key)

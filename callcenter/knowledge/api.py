@@ -4,8 +4,7 @@ decide what callers hear. A state is never patched: each act is a sub-resource w
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -13,7 +12,6 @@ from fastapi import Path as InPath
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.knowledge.document import as_document, as_speech
 from callcenter.knowledge.edition import (
     ArticleEdition,
     ArticleKind,
@@ -21,18 +19,14 @@ from callcenter.knowledge.edition import (
     Department,
     Edition,
     Language,
-    Recorded,
     parse_edition,
 )
 from callcenter.knowledge.model import (
-    Article,
     ArticleState,
     PlayOutcome,
-    Version,
 )
 from callcenter.knowledge.queries import SearchFilter
 from callcenter.knowledge.schemas import (
-    ArticleDocument,
     ArticleFigures,
     ArticleHistory,
     ArticleHistoryEntry,
@@ -45,9 +39,7 @@ from callcenter.knowledge.schemas import (
     ArticleVersionSummary,
     ChosenArticles,
     CurrentArticle,
-    DocumentSection,
     NewArticle,
-    PlayedPrompt,
     PublishedArticle,
     RelatedArticle,
     RelatedArticles,
@@ -57,7 +49,6 @@ from callcenter.knowledge.schemas import (
 )
 from callcenter.knowledge.search import MOST_QUERY
 from callcenter.knowledge.service import ArticleService, ArticleView
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.text import plain_text
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -66,16 +57,18 @@ from callcenter.platform.web import (
     Limit,
     Moment,
     Page,
+    a_moment,
+    a_number,
     decode_cursor,
     encode_cursor,
+    number_of,
+    position_of,
     set_etag,
     wanted_version,
 )
 
 Name = Annotated[str, InPath(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Number = Annotated[int, InPath(ge=1, le=1_000_000_000)]
-
-
 From = Annotated[Moment | None, Query(alias="from", description="Included.")]
 To = Annotated[Moment | None, Query(description="Not included.")]
 InLanguage = Annotated[Language | None, Query()]
@@ -106,7 +99,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
             review_due_before=review_due_before,
         )
         return Page(
-            items=[ArticleSummary(**_summary(row)) for row in rows[:limit]],
+            items=[ArticleSummary.of_article(row) for row in rows[:limit]],
             next_cursor=encode_cursor(rows[limit - 1].name) if len(rows) > limit else None,
         )
 
@@ -207,7 +200,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         done = await service.publish(
             name, body.reason, by=who.name, expected=wanted_version(if_match or "*")
         )
-        return PublishedArticle(**_version(done.version), in_force=done.in_force)
+        return PublishedArticle.of(done)
 
     @routes.post("/{name}/withdraw")
     async def withdraw(
@@ -278,14 +271,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> CurrentArticle:
         """What callers hear and get by fax at this moment; 404 when nothing is in force."""
-        version = await service.in_force(name)
-        return CurrentArticle(
-            **_document_view(version, language),
-            name=name,
-            version=version.number,
-            valid_from=version.valid_from,
-            valid_until=version.valid_until,
-        )
+        return CurrentArticle.of(await service.in_force(name), language)
 
     @routes.get("/{name}/versions")
     async def list_versions(
@@ -295,9 +281,9 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[ArticleVersionSummary]:
         """Newest first."""
-        rows = await service.versions(name, _before(cursor), limit + 1)
+        rows = await service.versions(name, number_of(cursor), limit + 1)
         return Page(
-            items=[ArticleVersionSummary(**_version(row)) for row in rows[:limit]],
+            items=[ArticleVersionSummary.of_version(row) for row in rows[:limit]],
             next_cursor=encode_cursor(str(rows[limit - 1].number)) if len(rows) > limit else None,
         )
 
@@ -306,15 +292,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
         name: Name, version: Number, _who: Principal = Depends(guard.agent)
     ) -> WholeArticleVersion:
         found = await service.version(name, version)
-        return WholeArticleVersion(
-            **_version(found),
-            content=found.edition.content,
-            keywords=list(found.edition.keywords),
-            documents=[
-                ArticleDocument(**_document_view(found, language))
-                for language in found.edition.content
-            ],
-        )
+        return WholeArticleVersion.of(found)
 
     @routes.get("/{name}/figures")
     async def read_figures(
@@ -346,7 +324,7 @@ def router(service: ArticleService, guard: Guard) -> APIRouter:
             version=version,
             language=language,
             outcome=outcome,
-            behind=_position(cursor) if cursor else None,
+            behind=position_of(cursor, a_moment, UUID, a_number),
             limit=limit + 1,
         )
         last = rows[limit - 1] if len(rows) > limit else None
@@ -367,89 +345,6 @@ def _edition(body: ArticleEdition) -> Edition:
     return parse_edition(body.model_dump(include=set(_EDITION_FIELDS)))
 
 
-def _summary(article: Article) -> dict[str, Any]:
-    edition = article.edition
-    return {
-        "name": article.name,
-        "kind": edition.kind,
-        "department": edition.department,
-        "titles": {language: content.title for language, content in edition.content.items()},
-        "state": article.state,
-        "current_version": article.current_version,
-        "next_version": article.next_version,
-        "opens_on": article.opens_on,
-        "valid_from": edition.valid_from,
-        "valid_until": edition.valid_until,
-        "review_due_on": article.review_due_on,
-        "edited_by": article.edited_by,
-        "edited_at": article.edited_at,
-        "approved_by": article.approved_by,
-        "approved_at": article.approved_at,
-    }
-
-
 def _reply(view: ArticleView, response: Response) -> WholeArticle:
-    article = view.article
-    set_etag(response, article.version)
-    return WholeArticle(
-        **_summary(article),
-        in_force_version=view.in_force.number if view.in_force else None,
-        content=article.edition.content,
-        keywords=list(article.edition.keywords),
-        authors=list(article.authors),
-        related=list(article.related),
-        used_by=list(view.used_by),
-        allowed=list(article.allowed()),
-        created_by=article.created_by,
-        created_at=article.created_at,
-    )
-
-
-def _version(version: Version) -> dict[str, Any]:
-    content = version.edition.content
-    return {
-        "version": version.number,
-        "kind": version.kind,
-        "department": version.edition.department,
-        "titles": {language: part.title for language, part in content.items()},
-        "valid_from": version.valid_from,
-        "valid_until": version.valid_until,
-        "authors": list(version.authors),
-        "approved_by": version.approved_by,
-        "approved_at": version.approved_at,
-        "published_by": version.published_by,
-        "published_at": version.published_at,
-        "reason": version.reason,
-    }
-
-
-def _document_view(version: Version, language: str) -> dict[str, Any]:
-    document = as_document(version, language)
-    spoken = as_speech(version, language)
-    return {
-        "language": language,
-        "title": document.title,
-        "sections": [DocumentSection(heading=h, text=t) for h, t in document.sections],
-        "footer": document.footer,
-        "spoken": PlayedPrompt(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
-    }
-
-
-def _before(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not (before.isascii() and before.isdecimal()) or len(before) > 9:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)
-
-
-def _position(cursor: str) -> tuple[datetime, UUID, int]:
-    at, call_id, seq = decode_cursor(cursor, 3)
-    try:
-        moment, number = datetime.fromisoformat(at), int(seq)
-        if moment.tzinfo is None or not 1900 <= moment.year <= 9000 or not 0 <= number < 2**31:
-            raise ValueError
-        return moment, UUID(call_id), number
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc
+    set_etag(response, view.article.version)
+    return WholeArticle.of(view)

@@ -1,4 +1,4 @@
-"""Finding articles, and counting what callers did with them.
+"""Finding articles: by words, and beside one another.
 
 The question to PostgreSQL is one GIN index: words, kind, department, language and state are all
 lexemes. Work is bounded whatever is asked: of more than `_CANDIDATES` that match, the ones the
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final, Literal
-from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,16 +24,14 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.calls.tables import calls
 from callcenter.knowledge import search
 from callcenter.knowledge.edition import ArticleKind
-from callcenter.knowledge.model import Article, ArticleState, Play, PlayOutcome
-from callcenter.knowledge.tables import article_plays, article_search
+from callcenter.knowledge.model import Article, ArticleState
+from callcenter.knowledge.tables import article_search
 
 _CANDIDATES: Final = 1000
 #: Documents are long: fewer of them are read from disk.
@@ -332,103 +329,3 @@ def _words(title: str, keywords: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(
         token for part in (title, *keywords) for token in search.query_tokens(part)
     )
-
-
-# What callers did -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """Plays of one version in one language. `then_queued`: the caller was put through to a person
-    later in the same call, whatever they pressed while listening.
-    """
-
-    version: int
-    language: str
-    plays: int
-    outcomes: dict[PlayOutcome, int]
-    then_queued: int
-
-
-async def figures(
-    connection: AsyncConnection, name: str, after: datetime | None, before: datetime | None
-) -> Sequence[Figures]:
-    """Newest version first. `after` is included, `before` is not."""
-    counted = [
-        func.count().filter(article_plays.c.outcome == outcome.value).label(outcome.value)
-        for outcome in PlayOutcome
-    ]
-    rows = await connection.execute(
-        select(
-            article_plays.c.version,
-            article_plays.c.language,
-            func.count().label("plays"),
-            func.count().filter(calls.c.queued_at >= article_plays.c.at).label("then_queued"),
-            *counted,
-        )
-        .join(calls, calls.c.call_id == article_plays.c.call_id, isouter=True)
-        .where(*_played(name, after, before))
-        .group_by(article_plays.c.version, article_plays.c.language)
-        .order_by(article_plays.c.version.desc(), article_plays.c.language)
-    )
-    return [
-        Figures(
-            version=row.version,
-            language=row.language,
-            plays=row.plays,
-            outcomes={outcome: getattr(row, outcome.value) for outcome in PlayOutcome},
-            then_queued=row.then_queued,
-        )
-        for row in rows
-    ]
-
-
-async def plays(
-    connection: AsyncConnection,
-    name: str,
-    *,
-    after: datetime | None = None,
-    before: datetime | None = None,
-    version: int | None = None,
-    language: str | None = None,
-    outcome: PlayOutcome | None = None,
-    behind: tuple[datetime, UUID, int] | None = None,
-    limit: int,
-) -> Sequence[Play]:
-    """Single plays, newest first, those behind the position `behind`."""
-    wanted = select(article_plays).where(*_played(name, after, before))
-    if version is not None:
-        wanted = wanted.where(article_plays.c.version == version)
-    if language is not None:
-        wanted = wanted.where(article_plays.c.language == language)
-    if outcome is not None:
-        wanted = wanted.where(article_plays.c.outcome == outcome.value)
-    place = (article_plays.c.at, article_plays.c.call_id, article_plays.c.seq)
-    if behind is not None:
-        wanted = wanted.where(tuple_(*place) < tuple_(*behind))
-    rows = await connection.execute(
-        wanted.order_by(*(column.desc() for column in place)).limit(limit)
-    )
-    return [
-        Play(
-            call_id=row.call_id,
-            seq=row.seq,
-            article=row.article,
-            version=row.version,
-            language=row.language,
-            at=row.at,
-            outcome=PlayOutcome(row.outcome),
-        )
-        for row in rows
-    ]
-
-
-def _played(
-    name: str, after: datetime | None, before: datetime | None
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [article_plays.c.article == name]
-    if after is not None:
-        conditions.append(article_plays.c.at >= after)
-    if before is not None:
-        conditions.append(article_plays.c.at < before)
-    return conditions

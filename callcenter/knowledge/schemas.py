@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field
 
+from callcenter.knowledge.document import as_document, as_speech
 from callcenter.knowledge.edition import (
     ArticleContent,
     ArticleEdition,
@@ -15,16 +16,20 @@ from callcenter.knowledge.edition import (
     ArticleName,
     Day,
     ReasonText,
+    Recorded,
     SpokenText,
 )
 from callcenter.knowledge.model import (
     MOST_RELATED,
+    Article,
     ArticleAct,
     ArticleEventKind,
     ArticleState,
     PlayOutcome,
+    Version,
 )
 from callcenter.knowledge.queries import Match, Where
+from callcenter.knowledge.service import ArticleView, Published
 from callcenter.platform.web import Schema
 
 
@@ -74,6 +79,10 @@ class ArticleSummary(Schema):
     approved_by: str | None
     approved_at: datetime | None
 
+    @classmethod
+    def of_article(cls, article: Article) -> Self:
+        return cls(**_summary(article))
+
 
 class WholeArticle(ArticleSummary):
     """An article with its working edition. `in_force_version`: what callers hear now."""
@@ -87,6 +96,43 @@ class WholeArticle(ArticleSummary):
     allowed: list[ArticleAct]
     created_by: str
     created_at: datetime
+
+    @classmethod
+    def of(cls, view: ArticleView) -> Self:
+        article = view.article
+        return cls(
+            **_summary(article),
+            in_force_version=view.in_force.number if view.in_force else None,
+            content=article.edition.content,
+            keywords=list(article.edition.keywords),
+            authors=list(article.authors),
+            related=list(article.related),
+            used_by=list(view.used_by),
+            allowed=list(article.allowed()),
+            created_by=article.created_by,
+            created_at=article.created_at,
+        )
+
+
+def _summary(article: Article) -> dict[str, Any]:
+    edition = article.edition
+    return {
+        "name": article.name,
+        "kind": edition.kind,
+        "department": edition.department,
+        "titles": {language: content.title for language, content in edition.content.items()},
+        "state": article.state,
+        "current_version": article.current_version,
+        "next_version": article.next_version,
+        "opens_on": article.opens_on,
+        "valid_from": edition.valid_from,
+        "valid_until": edition.valid_until,
+        "review_due_on": article.review_due_on,
+        "edited_by": article.edited_by,
+        "edited_at": article.edited_at,
+        "approved_by": article.approved_by,
+        "approved_at": article.approved_at,
+    }
 
 
 class ArticleVersionSummary(Schema):
@@ -105,11 +151,37 @@ class ArticleVersionSummary(Schema):
     published_at: datetime
     reason: str
 
+    @classmethod
+    def of_version(cls, version: Version) -> Self:
+        return cls(**_version(version))
+
+
+def _version(version: Version) -> dict[str, Any]:
+    content = version.edition.content
+    return {
+        "version": version.number,
+        "kind": version.kind,
+        "department": version.edition.department,
+        "titles": {language: part.title for language, part in content.items()},
+        "valid_from": version.valid_from,
+        "valid_until": version.valid_until,
+        "authors": list(version.authors),
+        "approved_by": version.approved_by,
+        "approved_at": version.approved_at,
+        "published_by": version.published_by,
+        "published_at": version.published_at,
+        "reason": version.reason,
+    }
+
 
 class PublishedArticle(ArticleVersionSummary):
     """`in_force`: its audio is there and the next caller hears it. False before its first day."""
 
     in_force: bool
+
+    @classmethod
+    def of(cls, published: Published) -> Self:
+        return cls(**_version(published.version), in_force=published.in_force)
 
 
 class PlayedPrompt(Schema):
@@ -132,6 +204,22 @@ class ArticleDocument(Schema):
     footer: str
     spoken: SpokenText | PlayedPrompt
 
+    @classmethod
+    def of_version(cls, version: Version, language: str) -> Self:
+        return cls(**_document(version, language))
+
+
+def _document(version: Version, language: str) -> dict[str, Any]:
+    document = as_document(version, language)
+    spoken = as_speech(version, language)
+    return {
+        "language": language,
+        "title": document.title,
+        "sections": [DocumentSection(heading=h, text=t) for h, t in document.sections],
+        "footer": document.footer,
+        "spoken": PlayedPrompt(prompt=spoken.prompt) if isinstance(spoken, Recorded) else spoken,
+    }
+
 
 class WholeArticleVersion(ArticleVersionSummary):
     """A version as it was written, and as it is read and heard."""
@@ -139,6 +227,16 @@ class WholeArticleVersion(ArticleVersionSummary):
     content: dict[str, ArticleContent]
     keywords: list[str]
     documents: list[ArticleDocument]
+
+    @classmethod
+    def of(cls, version: Version) -> Self:
+        content = version.edition.content
+        return cls(
+            **_version(version),
+            content=content,
+            keywords=list(version.edition.keywords),
+            documents=[ArticleDocument.of_version(version, language) for language in content],
+        )
 
 
 class CurrentArticle(ArticleDocument):
@@ -148,6 +246,16 @@ class CurrentArticle(ArticleDocument):
     version: int
     valid_from: date
     valid_until: date | None
+
+    @classmethod
+    def of(cls, version: Version, language: str) -> Self:
+        return cls(
+            **_document(version, language),
+            name=version.article,
+            version=version.number,
+            valid_from=version.valid_from,
+            valid_until=version.valid_until,
+        )
 
 
 class ArticleHistoryEntry(Schema):

@@ -1,8 +1,8 @@
 """Sample articles, one of each kind, published so that the shipped flow has something to play.
 
 They are samples: each says so where it is read, its department is marked, and its review is due at
-once, so that the city finds them on its list. Their texts are spoken at start
-(`store.texts_to_render`).
+once, so that the city finds them on its list. Their audio is made with that of the flow, at start
+(`FlowService.render_active`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.knowledge import queries, store
+from callcenter.knowledge import plays, queries, store
 from callcenter.knowledge.edition import CITY_ZONE, ArticleKind, Edition, city_day
 from callcenter.knowledge.model import (
     Article,
@@ -27,7 +27,8 @@ from callcenter.knowledge.model import (
     PlayOutcome,
     Version,
 )
-from callcenter.knowledge.queries import Figures, Hit, Match, Related, SearchFilter
+from callcenter.knowledge.plays import Figures
+from callcenter.knowledge.queries import Hit, Match, Related, SearchFilter
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidFields, Stale
@@ -168,7 +169,7 @@ class ArticleService:
         """Raises `NoSuchArticle`."""
         async with self._database.transaction() as connection:
             await _found(connection, name)
-            return await queries.figures(connection, name, after, before)
+            return await plays.figures(connection, name, after, before)
 
     async def plays(
         self,
@@ -185,7 +186,7 @@ class ArticleService:
         """Newest first. Raises `NoSuchArticle`."""
         async with self._database.transaction() as connection:
             await _found(connection, name)
-            return await queries.plays(
+            return await plays.plays(
                 connection,
                 name,
                 after=after,

@@ -1,23 +1,18 @@
-"""What every `api.py` shares: problem documents, edit versions (ETag), pages of a list.
+"""What every `api.py` shares: bodies, documented problems, pages of a list, edit versions (ETag).
 
-Only `api.py` files and `bootstrap.py` import this; the rooms' other modules know no HTTP.
+Only `api.py` and `schemas.py` files import this; the rooms' other modules know no HTTP.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
-from uuid import UUID
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
-from fastapi import FastAPI, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import Header, Query, Response
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -26,31 +21,8 @@ from pydantic import (
     ConfigDict,
     StrictBool,
 )
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callcenter.platform import errors
-from callcenter.platform.errors import HotlineError, InvalidField, Stale
-
-log = logging.getLogger(__name__)
-
-#: First match along the class tree decides.
-_STATUS: Final[dict[type[HotlineError], int]] = {
-    errors.InvalidField: 422,
-    errors.NotFound: 404,
-    errors.Stale: 412,
-    errors.Conflict: 409,
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.TooLarge: 413,
-    errors.TooMany: 429,
-    errors.Refused: 400,
-    errors.Unavailable: 503,
-    errors.Misconfigured: 500,
-    errors.HotlineError: 500,
-}
+from callcenter.platform.errors import InvalidField, Stale
 
 PROBLEM: Final = "application/problem+json"
 
@@ -74,6 +46,32 @@ class Problem(BaseModel):
     allowed: list[str] | None = None
 
 
+#: Documented replies of every endpoint.
+PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "model": Problem,
+        "description": text,
+        "content": {PROBLEM: {}},
+    }
+    for status, text in {
+        400: "Refused",
+        401: "No valid token",
+        403: "The role does not reach this",
+        404: "There is no such thing",
+        409: "Contradicts what is true now",
+        412: "Edited by somebody else meanwhile",
+        413: "Too large",
+        422: "A field breaks a rule",
+        503: "Something beside us is away",
+    }.items()
+}
+
+#: … and of those that are asked too often.
+TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {"model": Problem, "description": "Too much at once", "content": {PROBLEM: {}}}
+}
+
+
 class Schema(BaseModel):
     """Base of every request and reply body: unknown fields are refused."""
 
@@ -81,6 +79,9 @@ class Schema(BaseModel):
 
 
 Item = TypeVar("Item")
+First = TypeVar("First")
+Second = TypeVar("Second")
+Third = TypeVar("Third")
 
 
 class Page(BaseModel, Generic[Item]):
@@ -137,6 +138,9 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(
 Flag = StrictBool
 
 
+_NOT_OURS: Final = "must be the next_cursor of an earlier page"
+
+
 def encode_cursor(*position: str) -> str:
     """An opaque cursor for the last row of a page."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
@@ -153,19 +157,60 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
             return tuple(position)
     except (ValueError, TypeError):
         pass
-    raise InvalidField("cursor", "must be the next_cursor of an earlier page")
+    raise InvalidField("cursor", _NOT_OURS)
 
 
-def decode_place(cursor: str) -> tuple[datetime, UUID]:
-    """A place by time and UUID. Raises `InvalidField` for a cursor we did not make."""
-    at, key = decode_cursor(cursor, 2)
+@overload
+def position_of(
+    cursor: str | None, first: Callable[[str], First], second: Callable[[str], Second], /
+) -> tuple[First, Second] | None: ...
+@overload
+def position_of(
+    cursor: str | None,
+    first: Callable[[str], First],
+    second: Callable[[str], Second],
+    third: Callable[[str], Third],
+    /,
+) -> tuple[First, Second, Third] | None: ...
+def position_of(cursor: str | None, /, *readers: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """The position behind which a page begins, each part as its reader gives it; None: no cursor.
+
+    Readers are `a_moment`, `a_number`, `UUID`, `str`: they raise ValueError for what the database
+    could not compare. Raises `InvalidField` for a cursor we did not make.
+    """
+    if not cursor:
+        return None
+    parts = decode_cursor(cursor, len(readers))
     try:
-        place = datetime.fromisoformat(at), UUID(key)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place
+        return tuple(read(part) for read, part in zip(readers, parts, strict=True))
+    except ValueError as exc:
+        raise InvalidField("cursor", _NOT_OURS) from exc
+
+
+def number_of(cursor: str | None, digits: int = 9) -> int | None:
+    """The number behind which a page begins; a column of 64 bits takes 18 `digits`."""
+    if not cursor:
+        return None
+    (number,) = decode_cursor(cursor, 1)
+    try:
+        return a_number(number, digits)
+    except ValueError as exc:
+        raise InvalidField("cursor", _NOT_OURS) from exc
+
+
+def a_moment(text: str) -> datetime:
+    """A moment as a cursor has it. Raises ValueError."""
+    moment = _sane(datetime.fromisoformat(text))
+    if moment.tzinfo is None:
+        raise ValueError("a time without offset")
+    return moment
+
+
+def a_number(text: str, digits: int = 9) -> int:
+    """A whole number as a cursor has it. Raises ValueError."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > digits:
+        raise ValueError("no number, or too large a one")
+    return int(text)
 
 
 def set_etag(response: Response, version: int) -> None:
@@ -186,239 +231,3 @@ def wanted_version(if_match: str | None) -> int | None:
     if not value.isdecimal() or len(value) > 9:
         raise Stale
     return int(value)
-
-
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(
-        problem.model_dump(exclude_none=True),
-        status_code=problem.status,
-        media_type=PROBLEM,
-        headers=headers,
-    )
-
-
-def no_such_part(size: int) -> JSONResponse:
-    """416: the part asked for lies behind the end of a file of `size` bytes."""
-    problem = Problem(
-        type="/problems/range-not-satisfiable",
-        title="There is no such part of the file.",
-        status=416,
-        detail=f"The file has {size} bytes.",
-    )
-    return problem_response(problem, {"Content-Range": f"bytes */{size}"})
-
-
-def problem_of(error: HotlineError) -> Problem:
-    """The problem document of one of our errors."""
-    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    fields = (
-        [FieldProblem(field=field, rule=rule) for field, rule in error.problems]
-        if isinstance(error, InvalidField)
-        else []
-    )
-    title = (type(error).__doc__ or "Error").strip().split("\n", 1)[0]
-    return Problem(
-        type=f"/problems/{error.slug}",
-        title=title,
-        status=status,
-        detail=error.message,
-        errors=fields,
-        allowed=list(error.allowed) if error.allowed is not None else None,
-    )
-
-
-def _sendable(text: str) -> str:
-    """Bounded and encodable: the name of an unknown field is whatever the client sent."""
-    return text[:200].encode("utf-8", "replace").decode()
-
-
-def _methods_of(app: FastAPI, request: Request) -> set[str]:
-    methods: set[str] = set()
-    for route in app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return methods
-
-
-def install_problem_handlers(app: FastAPI) -> None:
-    """Every refusal and every fault leaves as a problem document."""
-
-    async def on_hotline_error(_request: Request, exc: Exception) -> Response:
-        assert isinstance(exc, HotlineError)
-        problem = problem_of(exc)
-        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
-        if problem.status in (429, 503):
-            headers["Retry-After"] = "5"
-        return problem_response(problem, headers)
-
-    async def on_bad_request(_request: Request, exc: Exception) -> Response:
-        assert isinstance(exc, RequestValidationError)
-        fields = [
-            FieldProblem(
-                # The first part says where the field stood: body, query, path, header.
-                field=_sendable(".".join(str(part) for part in error["loc"][1:]))
-                or str(error["loc"][0]),
-                rule=_sendable(error["msg"].removeprefix("Value error, ")),
-            )
-            for error in exc.errors()
-        ]
-        return problem_response(
-            Problem(
-                type="/problems/invalid-field",
-                title=(InvalidField.__doc__ or "").strip(),
-                status=422,
-                detail="; ".join(f"{f.field}: {f.rule}" for f in fields),
-                errors=fields,
-            )
-        )
-
-    async def on_http_error(request: Request, exc: Exception) -> Response:
-        assert isinstance(exc, HTTPException)
-        headers = dict(exc.headers or {})
-        if exc.status_code == 405:
-            # Starlette names the methods of the first route of that path; there may be several.
-            headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
-        return problem_response(
-            Problem(
-                type=f"/problems/http-{exc.status_code}",
-                title=str(exc.detail),
-                status=exc.status_code,
-                detail=str(exc.detail),
-            ),
-            headers,
-        )
-
-    async def on_client_gone(_request: Request, _exc: Exception) -> Response:
-        # Nobody reads it; without it every broken upload would be logged as a fault of ours.
-        return problem_response(
-            Problem(
-                type="/problems/client-gone",
-                title="The request broke off.",
-                status=400,
-                detail="The client went away before it had sent the whole request.",
-            )
-        )
-
-    async def on_fault(request: Request, exc: Exception) -> Response:
-        log.error("fault while answering %s %s", request.method, request.url.path, exc_info=exc)
-        return problem_response(
-            Problem(
-                type="/problems/fault",
-                title="A fault of ours",
-                status=500,
-                detail="This is a fault of the server; its log has the details.",
-            )
-        )
-
-    handlers: list[tuple[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = [
-        (HotlineError, on_hotline_error),
-        (RequestValidationError, on_bad_request),
-        (HTTPException, on_http_error),
-        (ClientDisconnect, on_client_gone),
-        (Exception, on_fault),
-    ]
-    for kind, handler in handlers:
-        app.add_exception_handler(kind, handler)
-
-
-@dataclass(frozen=True, slots=True)
-class RouteLimit:
-    """A route that takes larger bodies than the others: an upload. Offered by a room's `api.py`."""
-
-    method: str
-    path: str  #: regular expression for the whole path below `/api/v1`
-    most_bytes: int
-
-
-class BodyLimit:
-    """ASGI middleware: a request body over `most_bytes` is refused with 413, read no further.
-
-    `routes` have limits of their own. Uvicorn has no such limit, and a body is held in memory
-    before its schema can refuse it. FastAPI's own `max_body_size` answers an announced length in
-    plain text, not as a problem.
-    """
-
-    def __init__(
-        self, app: ASGIApp, most_bytes: int, routes: Sequence[RouteLimit] = (), prefix: str = ""
-    ) -> None:
-        self._app = app
-        self._most = most_bytes
-        self._routes = [
-            (route.method, re.compile(re.escape(prefix) + route.path), route.most_bytes)
-            for route in routes
-        ]
-
-    def _limit_of(self, scope: Scope) -> int:
-        for method, path, most_bytes in self._routes:
-            if scope["method"] == method and path.fullmatch(scope["path"]):
-                return most_bytes
-        return self._most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        most = self._limit_of(scope)
-        came = 0
-        has_begun = False
-
-        async def limited_receive() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            if came > most:
-                raise _TooLarge
-            return message
-
-        async def watched_send(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        announced = dict(scope["headers"]).get(b"content-length", b"")
-        try:
-            if announced.isdigit() and int(announced) > most:
-                raise _TooLarge
-            await self._app(scope, limited_receive, watched_send)
-        except _TooLarge:
-            if has_begun:
-                raise
-            problem = Problem(
-                type="/problems/too-large",
-                title="The request is too large.",
-                status=413,
-                detail=f"A request has at most {most:,} bytes.",
-            )
-            # The rest of the body stays unread: the connection cannot be used again.
-            await problem_response(problem, {"Connection": "close"})(scope, receive, send)
-
-
-class _TooLarge(Exception):
-    """More came than is taken."""
-
-
-#: Documented replies of every endpoint.
-PROBLEM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "model": Problem,
-        "description": text,
-        "content": {PROBLEM: {}},
-    }
-    for status, text in {
-        400: "Refused",
-        401: "No valid token",
-        403: "The role does not reach this",
-        404: "There is no such thing",
-        409: "Contradicts what is true now",
-        412: "Edited by somebody else meanwhile",
-        413: "Too large",
-        422: "A field breaks a rule",
-        503: "Something beside us is away",
-    }.items()
-}
-
-#: … and of those that are asked too often.
-TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
-    429: {"model": Problem, "description": "Too much at once", "content": {PROBLEM: {}}}
-}

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi import Path as InPath
-from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
+from callcenter.platform.body_limit import RouteLimit
 from callcenter.platform.errors import InvalidField, Refused, TooLarge
+from callcenter.platform.problems import no_such_part
 from callcenter.platform.ranges import RangeNotSatisfiable, names_etag, part_of
 from callcenter.platform.web import (
     PROBLEM,
@@ -34,28 +33,26 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Problem,
-    RouteLimit,
-    Schema,
     decode_cursor,
     encode_cursor,
-    no_such_part,
     set_etag,
     wanted_version,
 )
 from callcenter.prompts.convert import MOST_UPLOADED
 from callcenter.prompts.model import (
     LANGUAGE,
-    MAX_LANGUAGES,
-    MAX_TEXT,
-    MAX_TITLE,
     NAME,
-    AudioState,
-    JobState,
-    Origin,
-    Prompt,
-    PromptEdit,
 )
-from callcenter.prompts.service import MAX_PREVIEW, PromptSeen, PromptService, text_changed
+from callcenter.prompts.schemas import (
+    JobView,
+    NewPrompt,
+    Preview,
+    PromptFields,
+    PromptSummary,
+    PromptView,
+    RenderWish,
+)
+from callcenter.prompts.service import PromptSeen, PromptService
 
 #: What a form adds around its one file.
 _FORM_BYTES: Final = 64 * 1024
@@ -66,115 +63,6 @@ BODY_LIMITS: Final = (
 Name = Annotated[str, InPath(pattern=NAME)]
 Language = Annotated[str, InPath(pattern=LANGUAGE)]
 JobId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
-Texts = Annotated[
-    dict[Annotated[str, Field(pattern=LANGUAGE)], Annotated[str, Field(max_length=MAX_TEXT)]],
-    Field(
-        max_length=MAX_LANGUAGES,
-        description="What it says, by language.",
-        json_schema_extra={"additionalProperties": False},
-    ),
-]
-
-
-class PromptFields(Schema):
-    """What may be edited of a prompt."""
-
-    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE)]
-    texts: Annotated[Texts, Field(default_factory=dict)]
-
-    def edit(self) -> PromptEdit:
-        return PromptEdit.checked(self.title, self.texts)
-
-
-class NewPrompt(PromptFields):
-    """A prompt to be made."""
-
-    name: Annotated[str, Field(pattern=NAME)]
-
-
-class PromptSummary(PromptFields):
-    """A prompt in a list; `languages`: those it has audio in.
-
-    `shipped`: it came with the release. `fixed`: the hotline itself plays it, it cannot be deleted.
-    """
-
-    name: str
-    languages: list[str]
-    shipped: bool
-    fixed: bool
-    version: int
-    created_at: datetime
-    created_by: str
-    edited_at: datetime
-    edited_by: str
-
-
-class AudioView(Schema):
-    """The audio of one language.
-
-    `state`: `ready` (the files on the disk are the ones that were made, compared just now), `stale`
-    (they are others) or `missing`. `text_changed`: the text was edited after the audio was made.
-    `loudness_dbfs` (mean) and `peak_dbfs`: 0 is full scale. `rates`: what can be downloaded, in Hz.
-    """
-
-    origin: Origin
-    state: AudioState
-    text_changed: bool
-    sha256: str
-    rates: list[int]
-    duration_ms: int
-    loudness_dbfs: float
-    peak_dbfs: float
-    made_at: datetime
-    made_by: str
-
-
-class UserView(Schema):
-    """What plays a prompt: a flow, in its `draft` or its `active` version."""
-
-    kind: str
-    name: str
-    where: str
-
-
-class PromptView(PromptSummary):
-    """A prompt with all that is known of its audio, and who plays it."""
-
-    audio: dict[str, AudioView]
-    users: list[UserView]
-
-
-class RenderWish(Schema):
-    """Which languages are to be spoken; absent: every text that is not recorded."""
-
-    languages: Annotated[
-        list[Annotated[str, Field(pattern=LANGUAGE)]] | None,
-        Field(min_length=1, max_length=MAX_LANGUAGES),
-    ] = None
-
-
-class JobView(Schema):
-    """How far a job is: `done` of `total` languages. `error` says why it failed."""
-
-    job_id: int
-    prompt: str
-    languages: list[str]
-    state: JobState
-    done: int
-    total: int
-    error: str | None
-    created_at: datetime
-    created_by: str
-    changed_at: datetime
-
-
-class Preview(Schema):
-    """A text to be heard once."""
-
-    text: Annotated[str, Field(min_length=1, max_length=MAX_PREVIEW)]
-    language: Annotated[str, Field(pattern=LANGUAGE)]
-
-
 _WAV: Final[dict[str, Any]] = {
     "audio/wav": {"schema": {"type": "string", "format": "binary"}},
 }
@@ -210,7 +98,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
         after = decode_cursor(cursor, 1)[0] if cursor else None
         rows = await service.prompts(after, limit + 1)
         return Page(
-            items=[PromptSummary(**_summary(row)) for row in rows[:limit]],
+            items=[PromptSummary.of_prompt(row) for row in rows[:limit]],
             next_cursor=encode_cursor(rows[limit - 1].name) if len(rows) > limit else None,
         )
 
@@ -234,7 +122,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
     @routes.get("/jobs/{job_id}")
     async def read_job(job_id: JobId, _who: Principal = Depends(guard.agent)) -> JobView:
         """How far a job is."""
-        return _job(await service.job(job_id))
+        return JobView.model_validate(await service.job(job_id))
 
     @routes.get("/{name}")
     async def read_prompt(
@@ -297,7 +185,7 @@ def router(service: PromptService, guard: Guard) -> APIRouter:
         languages = body.languages if body is not None else None
         job = await service.render(name, languages, by=who.name)
         response.headers["Location"] = f"/api/v1/prompts/jobs/{job.job_id}"
-        return _job(job)
+        return JobView.model_validate(job)
 
     @routes.get(
         "/{name}/audio/{language}",
@@ -376,48 +264,6 @@ def _part(content: bytes, byte_range: str | None, headers: dict[str, str]) -> Re
     return Response(content[first : last + 1], 206, headers, media_type="audio/wav")
 
 
-def _summary(prompt: Prompt) -> dict[str, Any]:
-    return {
-        "name": prompt.name,
-        "title": prompt.title,
-        "texts": dict(prompt.texts),
-        "languages": sorted(prompt.audio),
-        "shipped": prompt.is_shipped,
-        "fixed": prompt.is_fixed,
-        "version": prompt.version,
-        "created_at": prompt.created_at,
-        "created_by": prompt.created_by,
-        "edited_at": prompt.edited_at,
-        "edited_by": prompt.edited_by,
-    }
-
-
 def _reply(seen: PromptSeen, response: Response) -> PromptView:
     set_etag(response, seen.prompt.version)
-    return PromptView(
-        **_summary(seen.prompt),
-        audio={
-            language: _audio(seen.prompt, language, seen.states) for language in seen.prompt.audio
-        },
-        users=[UserView.model_validate(user) for user in seen.users],
-    )
-
-
-def _audio(prompt: Prompt, language: str, states: Mapping[str, AudioState]) -> AudioView:
-    audio = prompt.audio[language]
-    return AudioView(
-        origin=audio.origin,
-        state=states[language],
-        text_changed=text_changed(prompt, language),
-        sha256=audio.sha256,
-        rates=[8000] if audio.wide_sha256 is None else [8000, 16000],
-        duration_ms=audio.duration_ms,
-        loudness_dbfs=audio.loudness_dbfs,
-        peak_dbfs=audio.peak_dbfs,
-        made_at=audio.made_at,
-        made_by=audio.made_by,
-    )
-
-
-def _job(job: object) -> JobView:
-    return JobView.model_validate(job)
+    return PromptView.of(seen)

@@ -96,14 +96,3 @@ def own_seconds(asked: Sequence[Requirement], longest: int, margin_seconds: int 
     """
     last = max((one.last_step_seconds for one in asked), default=0)
     return max(1, min(last + margin_seconds, longest))
-
-
-def next_step_seconds(asked: Sequence[Requirement], waited_seconds: float) -> float | None:
-    """How long until more agents may serve; None: that was the last step."""
-    later = [
-        step.after_seconds - waited_seconds
-        for one in asked
-        for step in one.relax
-        if step.after_seconds > waited_seconds
-    ]
-    return min(later, default=None)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.platform.errors import InvalidField
+from callcenter.platform.problems import no_such_part
 from callcenter.platform.ranges import RangeNotSatisfiable, names_etag, part_of
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -22,9 +22,9 @@ from callcenter.platform.web import (
     Page,
     Problem,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
-    no_such_part,
+    position_of,
 )
 from callcenter.recordings.service import RecordingService, Sound
 
@@ -95,7 +95,9 @@ def router(service: RecordingService, guard: Guard) -> APIRouter:
         _principal: Principal = Depends(guard.agent),
     ) -> Page[RecordingOut]:
         """Recordings, youngest first."""
-        rows = await service.list(call_id=call_id, behind=_place(cursor), limit=limit + 1)
+        rows = await service.list(
+            call_id=call_id, behind=position_of(cursor, a_moment, UUID), limit=limit + 1
+        )
         further = None
         if len(rows) > limit:
             last = rows[limit - 1]
@@ -169,16 +171,3 @@ def _pieces(path: Path, first: int, last: int) -> Iterator[bytes]:
         while left > 0 and (piece := file.read(min(_PIECE, left))):
             left -= len(piece)
             yield piece
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, recording_id = decode_cursor(cursor, 2)
-    try:
-        place = datetime.fromisoformat(at), UUID(recording_id)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place

@@ -23,7 +23,7 @@ from callcenter.calls.tables import calls
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.news import announce
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.switch.model import SwitchOutcome
 from callcenter.switch.tables import switch_changes
 from callcenter.testing.fixed_clock import FixedClock

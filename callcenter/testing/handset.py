@@ -108,7 +108,7 @@ class Handset(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
 
         async def heard() -> bool:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # a look at all that was heard is dear
             return await loop.run_in_executor(None, lambda: self.has_heard(prompt, whole=whole))
 
         await eventually(heard, f"the caller hears {prompt}", within=within)

@@ -181,6 +181,7 @@ MODULE_OF = {
     "Record": "app_record",
     "Return": "app_stack",
     "SendFAX": "res_fax",
+    "SoftHangup": "app_softhangup",
     "StartMusicOnHold": "res_musiconhold",
     "StopMusicOnHold": "res_musiconhold",
     "StopPlayTones": "app_playtones",
@@ -195,6 +196,16 @@ def test_every_application_has_its_module_loaded(plan: Dialplan) -> None:
     loaded = set(re.findall(r"^load = (\w+)\.so", static_files()["modules.conf"], re.MULTILINE))
     needed = {module for app, module in MODULE_OF.items() if app in used and module}
     assert needed <= loaded, needed - loaded
+
+
+def test_no_agents_phone_is_rung_beside_another_call(plan: Dialplan) -> None:
+    rung = [
+        line
+        for _, _, line in plan.code
+        if line.startswith("Queue(") or (line.startswith("Dial(") and "@" not in line)
+    ]
+    assert len(rung) == 6
+    assert [line for line in rung if f"b({Context.SUB_ONE_CALL}^s^1)" not in line] == []
 
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
@@ -353,13 +364,14 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     asks = 'Set(CC_ASKS=${IF($["${CC_SURVEY}" = "yes"]?F(cc-callback-survey^s^1))})'
     assert (Context.CALLBACK_DIAL, "s", asks) in plan.code
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
-    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS})"
+    alone = f"b({Context.SUB_ONE_CALL}^s^1)"
+    experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS}," + alone + ")"
     assert dials == [
-        (Context.AGENT, "Dial(PJSIP/${CC_AGENT},30)"),
+        (Context.AGENT, f"Dial(PJSIP/${{CC_AGENT}},30,{alone})"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
-        (Context.TAKE_OVER, "Dial(PJSIP/${CC_AGENT},20)"),
+        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{alone})"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text

@@ -32,7 +32,7 @@ from callcenter.agents.experts.model import (
 )
 from callcenter.agents.experts.service import ExpertService
 from callcenter.agents.model import AGENT_ID
-from callcenter.platform.errors import Conflict, InvalidField
+from callcenter.platform.errors import Conflict
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -42,8 +42,9 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -208,7 +209,11 @@ def _task_routes(service: ExpertService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[TaskView]:
         found = await service.tasks(
-            group=group, state=state, overdue=overdue, after=_after(cursor), limit=limit + 1
+            group=group,
+            state=state,
+            overdue=overdue,
+            after=position_of(cursor, a_moment, UUID),
+            limit=limit + 1,
         )
         last = found[limit - 1] if len(found) > limit else None
         now = service.now()
@@ -267,16 +272,3 @@ def _reply(group: Group, outcome: SwitchOutcome) -> GroupReply:
 def _task_view(task: Task, now: datetime) -> TaskView:
     values = {name: getattr(task, name) for name in TaskView.model_fields if name != "overdue"}
     return TaskView(**values, overdue=task.is_overdue(now))
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if not cursor:
-        return None
-    at, task_id = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
-            raise ValueError
-        return moment, UUID(task_id)
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

@@ -31,7 +31,6 @@ from callcenter.agents.on_call.model import (
     StepKind,
 )
 from callcenter.agents.on_call.service import OnCallService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -41,8 +40,9 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -249,7 +249,7 @@ def _alert_routes(service: OnCallService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[AlertItem]:
         found = await service.alerts(
-            rota=rota, state=state, before=_before(cursor), limit=limit + 1
+            rota=rota, state=state, before=position_of(cursor, a_moment, UUID), limit=limit + 1
         )
         last = found[limit - 1] if len(found) > limit else None
         return Page(
@@ -294,16 +294,3 @@ def _alert_view(alert: Alert, steps: Sequence[Step]) -> AlertView:
         **AlertItem.model_validate(alert).model_dump(),
         steps=[StepView.model_validate(step) for step in steps],
     )
-
-
-def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if not cursor:
-        return None
-    at, alert_id = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
-            raise ValueError
-        return moment, UUID(alert_id)
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

@@ -25,7 +25,6 @@ from callcenter.agents.rosters.model import (
     DayHours,
 )
 from callcenter.agents.rosters.service import RosterService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -36,8 +35,9 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -188,7 +188,11 @@ def _shift_routes(service: RosterService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[ShiftView]:
         found = await service.shifts(
-            begin, end, agent_id=agent_id, after=_after(cursor), limit=limit + 1
+            begin,
+            end,
+            agent_id=agent_id,
+            after=position_of(cursor, a_moment, UUID),
+            limit=limit + 1,
         )
         last = found[limit - 1] if len(found) > limit else None
         return Page(
@@ -375,16 +379,3 @@ def _rule_view(rule: CoverRule) -> RuleView:
         ],
         version=rule.version,
     )
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if not cursor:
-        return None
-    at, shift_id = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
-            raise ValueError
-        return moment, UUID(shift_id)
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

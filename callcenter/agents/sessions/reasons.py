@@ -88,14 +88,15 @@ def checked(reason: PauseReason) -> PauseReason:
     return reason
 
 
-async def may_give(connection: AsyncConnection, name: str, *, supervisor: bool) -> bool:
-    """Whether there is such a reason that an agent (a supervisor) may give."""
-    if _NAME.fullmatch(name) is None:
-        return False
-    chosen_by = await connection.scalar(
-        select(pause_reasons.c.chosen_by).where(pause_reasons.c.name == name)
+async def givable(connection: AsyncConnection, *, supervisor: bool) -> Sequence[str]:
+    """Names of the reasons that an agent (a supervisor) may give, in order."""
+    givers = [ChosenBy.AGENT, ChosenBy.SUPERVISOR] if supervisor else [ChosenBy.AGENT]
+    names = await connection.scalars(
+        select(pause_reasons.c.name)
+        .where(pause_reasons.c.chosen_by.in_(givers))
+        .order_by(pause_reasons.c.name)
     )
-    return chosen_by == ChosenBy.AGENT or (supervisor and chosen_by == ChosenBy.SUPERVISOR)
+    return names.all()
 
 
 async def pause_codes(connection: AsyncConnection) -> Sequence[tuple[str, str]]:

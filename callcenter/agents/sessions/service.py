@@ -15,7 +15,7 @@ from callcenter.access.model import Principal, Role
 from callcenter.agents.model import NoSuchAgent, is_agent_id
 from callcenter.agents.sessions import model, store
 from callcenter.agents.sessions.model import Act, Record, Session, Wish
-from callcenter.agents.sessions.reasons import may_give
+from callcenter.agents.sessions.reasons import givable
 from callcenter.agents.sessions.store import Span
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -233,7 +233,6 @@ class SessionService:
 
 
 async def _check_reason(connection: AsyncConnection, reason: str | None, by: Principal) -> None:
-    if reason is None or not await may_give(
-        connection, reason, supervisor=by.reaches(Role.SUPERVISOR)
-    ):
-        raise InvalidField("reason", "one of GET /api/v1/pause-reasons that you may give")
+    allowed = await givable(connection, supervisor=by.reaches(Role.SUPERVISOR))
+    if reason not in allowed:
+        raise InvalidField("reason", f"one of {', '.join(allowed)} (GET /api/v1/pause-reasons)")

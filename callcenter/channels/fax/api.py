@@ -29,6 +29,7 @@ from callcenter.channels.fax.model import (
 from callcenter.channels.fax.pdf import MOST_BYTES
 from callcenter.channels.fax.service import FaxService, FaxView
 from callcenter.channels.fax.store import Row
+from callcenter.platform.body_limit import RouteLimit
 from callcenter.platform.errors import InvalidField, TooMany
 from callcenter.platform.web import (
     PROBLEM,
@@ -38,10 +39,10 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Problem,
-    RouteLimit,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -178,8 +179,7 @@ def _documents(routes: APIRouter, service: DocumentService, guard: Guard) -> Non
         limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.agent)
     ) -> Page[DocumentView]:
         """By name and language."""
-        after = decode_cursor(cursor, 2) if cursor else None
-        rows = await service.documents((after[0], after[1]) if after else None, limit + 1)
+        rows = await service.documents(position_of(cursor, str, str), limit + 1)
         last = rows[limit - 1] if len(rows) > limit else None
         return Page(
             items=[_document(row) for row in rows[:limit]],
@@ -294,7 +294,7 @@ def _faxes(routes: APIRouter, service: FaxService, guard: Guard) -> None:
             direction=direction,
             state=state,
             call_id=call_id,
-            behind=_place(cursor),
+            behind=position_of(cursor, a_moment, UUID),
             limit=limit + 1,
         )
         further = None
@@ -367,16 +367,3 @@ def _file(content: bytes, name: str, kind: str) -> Response:
         "X-Content-Type-Options": "nosniff",
     }
     return Response(content, media_type=kind, headers=headers)
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, fax_id = decode_cursor(cursor, 2)
-    try:
-        place = datetime.fromisoformat(at), UUID(fax_id)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place

@@ -20,15 +20,15 @@ from callcenter.channels.messages.model import (
 )
 from callcenter.channels.messages.service import MessageService
 from callcenter.channels.messages.store import MessageView
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
     Limit,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
 )
 from callcenter.recordings.api import AUDIO_RESPONSES, audio_reply
 
@@ -97,7 +97,7 @@ def router(service: MessageService, guard: Guard) -> APIRouter:
         """Those that are due first come first."""
         wanted = MessageFilter(state=state, queue=queue, overdue=overdue)
         found = await service.list(
-            wanted, behind=_place(cursor) if cursor else None, limit=limit + 1
+            wanted, behind=position_of(cursor, a_moment, UUID), limit=limit + 1
         )
         last = found[limit - 1].message if len(found) > limit else None
         return Page(
@@ -173,14 +173,3 @@ def _reply(view: MessageView) -> MessageReply:
             audio=f"/api/v1/messages/{message.call_id}/audio",
         ),
     )
-
-
-def _place(cursor: str) -> tuple[datetime, UUID]:
-    at, call_id = decode_cursor(cursor, 2)
-    try:
-        place = datetime.fromisoformat(at), UUID(call_id)
-    except ValueError:
-        place = None
-    if place is None or place[0].tzinfo is None or not 1900 <= place[0].year <= 9000:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from callcenter.ivr.check.findings import Surroundings
+from callcenter.ivr.dialogues.questions import ANSWER_SECONDS, NUMBER_SECONDS, TRIES
 from callcenter.ivr.model import spoken_by
 from callcenter.ivr.nodes import (
     PERSON,
@@ -26,9 +27,6 @@ from callcenter.ivr.nodes import (
 )
 from callcenter.ivr.spoken import PromptRef, ValueRef, parts_of
 
-#: As the runner's dialogues have it; a test holds both together.
-ANSWER_SECONDS: Final = 5
-_TRIES: Final = 3
 #: Where their lengths are not known: a shipped prompt, an article, a title, a value from pieces.
 _PROMPT, _ARTICLE, _TITLE, _VALUE = 3.0, 30.0, 2.0, 3.0
 #: “press 1”
@@ -36,8 +34,6 @@ _KEY, _KEYS = 1.2, frozenset({"press_1", "press_2", "press_3", "press_4"})
 #: Seconds somebody takes for each digit of a number.
 _KEYING: Final = 1.0
 _SLOW: Final = 0.8  #: of the usual speed
-#: The runner waits longer for a number than for one key.
-_NUMBER_SECONDS: Final = ANSWER_SECONDS + 2
 _PHONE_DIGITS: Final = 11
 
 
@@ -155,14 +151,14 @@ class Lengths:
                     return [way_out]
                 return [(self.prompts(hears, "no_articles"), node.next, hears)]
             case CaseStatus():
-                waits = node.tries * (heard + _NUMBER_SECONDS)
+                waits = node.tries * (heard + NUMBER_SECONDS)
                 return [(waits, node.on_failed or PERSON, hears)]
             case Survey():
                 return [(heard + node.timeout_seconds, node.next, hears)]
             case ToCallback():
                 known = heard + ANSWER_SECONDS
                 withheld = self.words(node, hears) + self.prompts(hears, "ask_phone")
-                waits = max(known, withheld + _NUMBER_SECONDS)
+                waits = max(known, withheld + NUMBER_SECONDS)
                 return [(waits, node.on_refused or PERSON, hears)]
             case ToFax():
                 return [(heard + ANSWER_SECONDS, node.on_failed or PERSON, hears)]
@@ -179,7 +175,7 @@ class Lengths:
         heard = self.question(node, hears)
         again = self.prompts(hears, "invalid")
         confirm = self.prompts(hears, "you_entered", "confirm_keys") + _VALUE + ANSWER_SECONDS
-        number = self.prompts(hears, "ask_phone") + _NUMBER_SECONDS + _PHONE_DIGITS * _KEYING
+        number = self.prompts(hears, "ask_phone") + NUMBER_SECONDS + _PHONE_DIGITS * _KEYING
         match node:
             case Menu():
                 tries = node.retries + 1
@@ -195,11 +191,11 @@ class Lengths:
                 return self.words(node, hears) + rounds + articles
             case CaseStatus():
                 four = self.prompts(hears, "ask_last_four", "case_not_found") + ANSWER_SECONDS
-                return node.tries * (heard + _NUMBER_SECONDS + _PHONE_DIGITS * _KEYING + four)
+                return node.tries * (heard + NUMBER_SECONDS + _PHONE_DIGITS * _KEYING + four)
             case Survey():
                 return 2 * (heard + node.timeout_seconds) + again
             case ToCallback() | ToFax():
-                return heard + ANSWER_SECONDS + _TRIES * (number + confirm + again)
+                return heard + ANSWER_SECONDS + TRIES * (number + confirm + again)
             case Article(article=str()):
                 return heard + ANSWER_SECONDS
             case _:

@@ -25,7 +25,6 @@ from callcenter.lines.callers.model import (
     NewEntry,
 )
 from callcenter.lines.callers.service import CallerListService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -34,8 +33,8 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
-    decode_cursor,
     encode_cursor,
+    number_of,
 )
 
 _MOST_ID = 2**63 - 1
@@ -135,7 +134,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
         """Newest first."""
         found = await service.entries(
             ListName.BLOCKED,
-            before=_before(cursor),
+            before=number_of(cursor, digits=18),
             number=number,
             active=active,
             limit=limit + 1,
@@ -175,7 +174,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
         """Newest first."""
         found = await service.entries(
             ListName.PRIORITY,
-            before=_before(cursor),
+            before=number_of(cursor, digits=18),
             number=number,
             active=active,
             limit=limit + 1,
@@ -217,15 +216,6 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
 
 #: Fields an entry and its views have in common.
 _KEPT = frozenset(Entry.__dataclass_fields__)
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isascii() or not before.isdigit() or len(before) > 18:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)
 
 
 def _next(found: Sequence[Entry], limit: int) -> str | None:

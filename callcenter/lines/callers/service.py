@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from callcenter.calls.journal import normalise_number
+from callcenter.calls.numbers import normalise_number
 from callcenter.lines.callers import store
 from callcenter.lines.callers.model import (
     AlreadyLifted,

@@ -22,8 +22,9 @@ from callcenter.platform.web import (
     Limit,
     Page,
     Schema,
-    decode_place,
+    a_moment,
     encode_cursor,
+    position_of,
 )
 
 
@@ -67,7 +68,7 @@ def router(service: FlagService, guard: Guard) -> APIRouter:
         limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.supervisor)
     ) -> Page[FlagOut]:
         """Newest first."""
-        behind = decode_place(cursor) if cursor else None
+        behind = position_of(cursor, a_moment, UUID)
         found = await service.newest(behind=behind, limit=limit + 1)
         further = None
         if len(found) > limit:

@@ -18,7 +18,6 @@ from callcenter.access.model import Principal
 from callcenter.ivr.spoken import Title, Words
 from callcenter.lines.notices.model import MOST_COMMENT, MOST_WORDS, NoticeVersion, RecordingNotice
 from callcenter.lines.notices.service import NoticeService
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
@@ -28,6 +27,7 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
+    number_of,
     set_etag,
     wanted_version,
 )
@@ -153,7 +153,7 @@ def router(service: NoticeService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[NoticeVersionView]:
         """Newest first."""
-        found = await service.versions(name, _before(cursor), limit + 1)
+        found = await service.versions(name, number_of(cursor), limit + 1)
         return Page(
             items=[_version_view(version) for version in found[:limit]],
             next_cursor=(
@@ -191,12 +191,3 @@ def _version_view(version: NoticeVersion) -> NoticeVersionView:
         published_at=version.published_at,
         published_by=version.published_by,
     )
-
-
-def _before(cursor: str | None) -> int | None:
-    if not cursor:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isascii() or not before.isdigit() or len(before) > 9:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)

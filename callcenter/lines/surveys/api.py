@@ -26,9 +26,10 @@ from callcenter.platform.web import (
     Moment,
     Page,
     Schema,
+    a_moment,
     decode_cursor,
-    decode_place,
     encode_cursor,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -122,7 +123,7 @@ def router(service: SurveyService, guard: Guard) -> APIRouter:
         by = AnswerFilter(
             agent=agent, line=line, queue=queue, asked_after=asked_after, asked_before=asked_before
         )
-        behind = decode_place(cursor) if cursor else None
+        behind = position_of(cursor, a_moment, UUID)
         found = await service.answers(by, behind=behind, limit=limit + 1)
         further = None
         if len(found) > limit:

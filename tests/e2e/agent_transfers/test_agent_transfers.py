@@ -103,3 +103,43 @@ async def test_a_citizen_goes_from_queue_to_agent_to_another_queue(scene: Scene)
     assert ["general" in queues[0], "transferred by an agent" in queues[1]] == [True, True]
     recording = await scene.recording_of(call)
     assert (abs(await scene.sound_of(recording))[-8000:].mean(axis=0) > 100).all()
+
+
+async def test_a_citizen_sent_to_an_engaged_agent_waits_in_the_queue_instead(scene: Scene) -> None:
+    """The engaged agent's phone is never rung: one phone, one call (sub-one-call)."""
+    host, port = scene.hotline.sip
+    keys = {"target": "1001", "switch": f"{host}:{port}"}
+    async with scene.agent("1001") as engaged:
+        first = scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=14))
+        async with first:
+            await scene.rings("1001")
+            scene.begin_anew()
+            async with (
+                scene.agent(
+                    "1002",
+                    "agent_transfers.xml",
+                    keys=keys,
+                    flags=FLAGS,
+                    pause=timedelta(seconds=1),
+                ),
+                scene.citizen(
+                    "citizen_presses_0.xml",
+                    pause=timedelta(seconds=7),
+                    keys={"caller_number": "13800138111"},
+                ) as second,
+            ):
+                result = await second.result()
+            assert result.ok, str(result)
+            seen_meanwhile = engaged.calls.messages
+            undisturbed = await first.result()
+    assert undisturbed.ok, str(undisturbed)
+    call = await scene.call(caller_number="+8613800138111", disposition="answered")
+    found = await scene.hotline.get(f"/calls/{call['call_id']}/timeline")
+    told = [(item["kind"], item["detail"]) for item in found["items"]]
+    engaged_then = [detail for kind, detail in told if kind == "agent_was_engaged"]
+    assert engaged_then
+    assert "1001" in engaged_then[0]
+    assert "agent_did_not_answer" not in [kind for kind, _ in told]
+    queued = [detail for kind, detail in told if kind == "caller_queued"]
+    assert len(queued) >= 2, "back in the queue, where nobody is lost"
+    assert seen_meanwhile.count("\nINVITE sip:") == 1, "the first citizen's"

@@ -28,7 +28,7 @@ async def _open_and_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter)
 
 async def _one_byte(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"a")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # keeps the connection for so long
 
 
 async def _a_megabyte(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

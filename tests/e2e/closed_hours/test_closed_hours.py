@@ -80,7 +80,7 @@ async def hears_the_tone(ear: Handset) -> None:
     """Wait for 200 ms of nothing but the tone."""
 
     async def heard() -> bool:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # a look at all that was heard is dear
         sound, length = ear.sound(), 800
         pieces = [sound[at : at + length] for at in range(0, len(sound) - length, length)]
         like = [abs(pitch(one) - TONE) <= 10 and np.abs(one).mean() > 200 for one in pieces]

@@ -54,7 +54,7 @@ def heard_tone(ear: Handset, hertz: int, seconds: float) -> bool:
 
 async def hears_tone(ear: Handset, hertz: int, seconds: float) -> None:
     async def heard() -> bool:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # a look at all that was heard is dear
         return heard_tone(ear, hertz, seconds)
 
     await eventually(heard, f"the caller hears {hertz} Hz for {seconds} s", within=LONG)

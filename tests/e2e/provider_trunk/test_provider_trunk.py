@@ -217,7 +217,7 @@ async def test_a_provider_that_goes_is_reported_and_one_that_forgot_us_is_told_a
     async def asked_says(word: str) -> bool:
         # By itself Asterisk asks once a minute.
         await hotline.console("pjsip qualify trunk")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # the provider's answer; asked again where it is not there yet
         return f" {word} " in await hotline.console("pjsip show contacts")
 
     assert (await check())["detail"] == "registration: Registered, OPTIONS: Reachable"

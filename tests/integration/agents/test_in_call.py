@@ -35,6 +35,7 @@ from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import Act, ActOrders, ActRefused, ActRunner, Executor
 from callcenter.switch.tables import switch_acts
 from callcenter.testing.desk import PASSWORD, Desk, open_desk
+from callcenter.testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -159,8 +160,7 @@ async def test_an_officer_is_called_in_and_the_journal_completes_the_row(stage: 
     assert before["agents"] == ["1001"]
     assert "three_way" in before["allowed"]
     asking = asyncio.create_task(stage.act("three-way", number="119", officer_name="王科长"))
-    while not stage.done:
-        await asyncio.sleep(0.02)
+    await eventually(lambda: stage.done, "the act is done")
     await stage.tell(lambda line: b'"CHAN_START"' in line and OFFICER.encode() in line)
     reply = await asking
     assert reply.status_code == 200, reply.text

@@ -217,6 +217,17 @@ async def test_half_a_surrogate_pair_is_refused(desk: Desk) -> None:
         assert reply.status_code == 422, reply.text
 
 
+async def test_a_pause_without_a_reason_is_told_which_there_are(desk: Desk) -> None:
+    for body in ({"state": "paused"}, {"state": "paused", "reason": "coffee"}):
+        reply = await desk.sven.put("/agents/1001/state", json=body)
+        assert reply.status_code == 422
+        [error] = reply.json()["errors"]
+        assert error["field"] == "reason"
+        for name in ("rest", "meal", "forced"):
+            assert name in error["rule"]
+        assert "phone_gone" not in error["rule"], "the system's own"
+
+
 async def test_a_reason_of_supervisors_is_theirs_alone(desk: Desk) -> None:
     reply = await desk.sven.put("/agents/1001/state", json={"state": "paused", "reason": "forced"})
     assert reply.status_code == 200

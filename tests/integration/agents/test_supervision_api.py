@@ -24,7 +24,7 @@ from callcenter.agents.supervision.api import router
 from callcenter.agents.supervision.service import SupervisionService, on_facts
 from callcenter.calls.facts import CallEnded, SpyingBegan
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.switch.acts import Act, ActOrders, ActRefused, ActRunner
 from callcenter.testing.fixed_clock import FixedClock
 

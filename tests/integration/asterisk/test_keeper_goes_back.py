@@ -153,7 +153,7 @@ async def test_what_was_refused_is_left_alone_until_the_next_wish(scene: Scene) 
     before = len(scene.asterisk.reloads)
     for _ in range(3):
         scene.keeper._wake.set()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # absence has no condition to wait for
     assert len(scene.asterisk.reloads) == before
     scene.asterisk.allergy = ""
     assert await scene.wish("2003") == SwitchOutcome(True, None)

@@ -176,7 +176,7 @@ async def test_a_clock_that_was_set_kills_nobody(
             sign.touch()
             old += 1
             os.utime(sign, (old, old))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the pace of its signs
         assert told == []
 
 
@@ -195,7 +195,7 @@ async def test_time_in_which_we_slept_ourselves_does_not_count(
     async with kept(child):
         await eventually(sign.exists, "the first sign", within=LONG)
         slept = 3600.0
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # absence has no condition to wait for
         assert told == []
 
 
@@ -319,7 +319,7 @@ async def test_a_stopped_one_is_not_started_again(
     child = Supervised(program(SLEEPER), tell=told)
     async with kept(child):
         await child.stop(timedelta(seconds=2))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # absence has no condition to wait for
         assert child.pid is None
         assert told == []
 

@@ -23,7 +23,7 @@ from callcenter.calls.service import CallService
 from callcenter.calls.tail import JournalReader
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.recordings.service import on_facts
 
 pytestmark = pytest.mark.integration
@@ -225,6 +225,12 @@ async def test_a_list_is_narrowed(client: httpx.AsyncClient, query: str, count: 
         ("caller_number=robert", "caller_number"),
         ("cursor=eA", "cursor"),
         ("cursor=WyJ4IiwieSJd", "cursor"),
+        # A time that leaves what can be computed once it is shifted to UTC.
+        (
+            "cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwg"
+            "IjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwNyJd",
+            "cursor",
+        ),
     ],
 )
 async def test_a_bad_filter_is_refused_with_the_field_it_is_in(

@@ -23,6 +23,7 @@ from callcenter.calls.tables import call_events, calls, journal_positions, journ
 from callcenter.calls.tail import JournalReader
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.news import outbox
+from callcenter.testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -480,17 +481,14 @@ async def test_the_second_consumer_waits_until_the_first_is_gone(
     write(journal, all_journals())
     first, second = consumer(database, journal), consumer(database, journal)
     running = asyncio.create_task(first.run(), name="first")
-    async with asyncio.timeout(10):
-        while not first.counters.lines:
-            await asyncio.sleep(0.02)
+    long = timedelta(seconds=10)
+    await eventually(lambda: first.counters.lines, "the first reads", within=long)
     waiting = asyncio.create_task(second.run(), name="second")
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # absence has no condition to wait for
     assert (first.holds_place, second.holds_place) == (True, False)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    async with asyncio.timeout(10):
-        while not second.holds_place:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: second.holds_place, "the second has the place", within=long)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert await count(database, calls) == HOW_MANY_CALLS
@@ -503,20 +501,18 @@ async def test_a_database_that_is_away_costs_nothing_but_time(
     write(journal, b"".join(lines[:30]))
     reading = consumer(database, journal)
     running = asyncio.create_task(reading.run(), name="reading")
-    async with asyncio.timeout(20):
-        while not reading.counters.lines:
-            await asyncio.sleep(0.02)
-        async with database.transaction() as connection:
-            pids = await connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+    long = timedelta(seconds=20)
+    await eventually(lambda: reading.counters.lines, "it reads", within=long)
+    async with database.transaction() as connection:
+        pids = await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            assert len(pids.all()) >= 1
-        write(journal, b"".join(lines[30:]))
-        while reading.counters.lines < len(lines):
-            await asyncio.sleep(0.02)
+        )
+        assert len(pids.all()) >= 1
+    write(journal, b"".join(lines[30:]))
+    await eventually(lambda: reading.counters.lines >= len(lines), "all is read", within=long)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     async with database.transaction() as connection:

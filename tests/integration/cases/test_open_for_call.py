@@ -14,6 +14,7 @@ from callcenter.cases.tables import case_calls, case_events, cases
 from callcenter.platform.db import Database
 from callcenter.platform.news import outbox
 from callcenter.testing.desk import add_call
+from callcenter.testing.eventually import eventually
 from callcenter.testing.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.integration
@@ -150,12 +151,12 @@ async def test_where_the_earlier_one_fails_the_later_one_opens_the_case(
 
 
 async def _until_somebody_waits(database: Database) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            async with database.transaction() as connection:
-                if await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                    return
-            await asyncio.sleep(0.01)
+    async def one_waits() -> bool:
+        async with database.transaction() as connection:
+            found = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(await connection.scalar(found))
+
+    await eventually(one_waits, "one waits for the other's lock")
 
 
 async def test_two_matters_of_one_call_opened_at_once_by_hand_are_two_cases_of_one_origin(

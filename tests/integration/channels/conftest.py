@@ -30,8 +30,9 @@ from callcenter.channels.fax.follow import FaxFollower
 from callcenter.channels.fax.model import Policy
 from callcenter.channels.fax.service import FaxService
 from callcenter.channels.fax.tiff import write_tiff
+from callcenter.platform.body_limit import BodyLimit
 from callcenter.platform.db import Database
-from callcenter.platform.web import BodyLimit, install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.testing.fixed_clock import FixedClock
 
 NUMBER = "053188880001"

@@ -25,7 +25,7 @@ from callcenter.ivr.tables import ivr_flows
 from callcenter.lines.tables import lines
 from callcenter.platform.db import Database
 from callcenter.platform.health import Check, CheckResult
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.seed import seed_queues
 from callcenter.recordings.tables import recordings
 from callcenter.schedules.seed import seed_work_calendar

@@ -23,7 +23,7 @@ from callcenter.knowledge.seed import seed_articles
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues

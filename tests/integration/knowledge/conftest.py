@@ -19,7 +19,7 @@ from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.knowledge.service import ArticleService
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts.library import PromptLibrary
 from callcenter.testing.fixed_clock import FixedClock
 from callcenter.testing.tone_speech import ToneSpeech

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from callcenter.knowledge import store
+from callcenter.knowledge import plays
 from callcenter.knowledge.edition import ArticleKind, Recorded
 from callcenter.knowledge.model import PlayOutcome
+from callcenter.knowledge.playable import playable_articles, playable_of_kind
 from callcenter.knowledge.seed import samples, seed_articles
 from callcenter.testing.desk import add_call
 from tests.integration.knowledge.conftest import Room, article
@@ -29,7 +30,7 @@ async def play(room: Room, call_id: UUID, seq: int, **more: Any) -> bool:
         "outcome": PlayOutcome.FINISHED,
     }
     async with room.database.transaction() as connection:
-        return await store.remember_play(connection, call_id=call_id, seq=seq, **{**what, **more})
+        return await plays.remember_play(connection, call_id=call_id, seq=seq, **{**what, **more})
 
 
 async def test_playable_is_what_is_published_and_holds(room: Room) -> None:
@@ -41,8 +42,8 @@ async def test_playable_is_what_is_published_and_holds(room: Room) -> None:
 
     async def playable(**at: Any) -> dict[str, int]:
         async with room.database.transaction() as connection:
-            found = await store.playable_articles(connection, names, at=room.clock())
-            fees = await store.playable_of_kind(connection, "fees", at=room.clock())
+            found = await playable_articles(connection, names, at=room.clock())
+            fees = await playable_of_kind(connection, "fees", at=room.clock())
         assert [one.name for one in fees] == [n for n in ("later", "short") if n in found]
         return {name: one.version for name, one in found.items()}
 
@@ -62,25 +63,21 @@ async def test_a_playable_article_carries_what_is_said_in_each_language(room: Ro
     }
     await room.published(content=content)
     async with room.database.transaction() as connection:
-        one = (await store.playable_articles(connection, ["permit"], at=room.clock()))["permit"]
+        one = (await playable_articles(connection, ["permit"], at=room.clock()))["permit"]
     assert (one.kind, one.titles, one.spoken) == (
         ArticleKind.POLICY,
         {"zh": "居住证", "en": "Permit"},
         {"zh": "说的", "en": "Read."},
     )
     assert not any(isinstance(said, Recorded) for said in one.spoken.values())
-    async with room.database.transaction() as connection:
-        assert await store.texts_to_render(connection) == sorted(
-            [("zh", "居住证"), ("zh", "说的"), ("en", "Permit"), ("en", "Read.")]
-        )
 
 
 async def test_at_most_so_many_of_a_kind_in_order_of_name(room: Room) -> None:
     for name in ("c", "a", "b"):
         await room.published(name)
     async with room.database.transaction() as connection:
-        found = await store.playable_of_kind(connection, ArticleKind.POLICY, 2, at=room.clock())
-        assert await store.playable_of_kind(connection, "gossip") == []
+        found = await playable_of_kind(connection, ArticleKind.POLICY, 2, at=room.clock())
+        assert await playable_of_kind(connection, "gossip") == []
     assert [one.name for one in found] == ["a", "b"]
 
 
@@ -146,7 +143,7 @@ async def test_the_samples_are_published_into_an_empty_table_only(room: Room) ->
         await seed_articles(connection, room.clock)
     async with room.database.transaction() as connection:
         await seed_articles(connection, room.clock)
-        found = await store.playable_articles(connection, samples(), at=room.clock())
+        found = await playable_articles(connection, samples(), at=room.clock())
         assert await connection.scalar(text("SELECT count(*) FROM article_versions")) == 7
     assert set(found) == set(samples())
     assert {one.kind for one in found.values()} == set(ArticleKind)

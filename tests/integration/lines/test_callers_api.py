@@ -20,7 +20,7 @@ from callcenter.access.model import Principal, Role
 from callcenter.lines.callers import api
 from callcenter.lines.callers.service import CallerListService
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.testing.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.integration

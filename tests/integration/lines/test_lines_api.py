@@ -26,7 +26,7 @@ from callcenter.lines.notices.seed import seed_defaults as seed_notice
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.lines.service import LineService
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts.library import PromptLibrary
 from callcenter.prompts.shipped import deploy_shipped
 from callcenter.queues.seed import seed_queues
@@ -80,7 +80,7 @@ class Desk:
         async def work() -> None:
             while True:
                 await self.load(**how)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the node's own pace
 
         working = asyncio.create_task(work(), name="node")
         try:

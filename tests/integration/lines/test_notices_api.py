@@ -22,7 +22,7 @@ from callcenter.lines.notices.seed import seed_defaults as seed_notice
 from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts.library import PromptLibrary
 from callcenter.queues.seed import seed_queues
 from callcenter.testing.fixed_clock import FixedClock

@@ -24,7 +24,7 @@ from callcenter.lines.surveys.api import router
 from callcenter.lines.surveys.dialogue import Surveys
 from callcenter.lines.surveys.service import SurveyService
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.testing.fixed_clock import FixedClock
 from callcenter.testing.sample_flow import VOICE
 from callcenter.testing.scripted_caller import HANG_UP, Press, ScriptedCaller

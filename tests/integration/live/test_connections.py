@@ -253,7 +253,7 @@ async def test_a_slow_reader_gets_a_new_snapshot_and_no_old_news(
             async with served.desk.database.transaction() as connection:
                 await connection.execute(text("UPDATE calls SET line = :n"), {"n": str(number)})
             served.live.note(None)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the changes' own pace
         last = str(call_ids[-1])
         await slow.until(
             lambda: slow.calls[last]["line"] == "49", "the present", within=timedelta(seconds=20)
@@ -321,7 +321,7 @@ async def test_a_revoked_client_that_takes_nothing_is_cut_off_within_a_second(
                     text("UPDATE calls SET line = :n"), {"n": str(time.monotonic())}
                 )
             served.live.note(None)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # time to be written to it, if it still takes anything
             return was == client.number > 0
 
         await eventually(stuck, "its socket is full", within=timedelta(seconds=60))

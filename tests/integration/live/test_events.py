@@ -218,7 +218,7 @@ async def test_a_read_takes_the_same_few_queries_whatever_lives(served: Served, 
         with counted(served.desk.database) as seen:
             call_ids = [await served.calls.queued() for _ in range(many)]
             await sven.until(lambda: all(str(call_id) in sven.calls for call_id in call_ids))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # reads too many would come now
         reads = sum("REPEATABLE READ" in statement for statement in seen)
         # Not the look at new tokens, nor the call's row, the visit's and the news.
         ours = sum("access_tokens" not in statement for statement in seen) - 3 * many
@@ -231,7 +231,7 @@ async def test_nothing_is_read_while_nobody_looks(served: Served) -> None:
     with counted(served.desk.database) as seen:
         call_id = await served.calls.queued()
         served.live.note(None)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # absence has no condition to wait for
     assert not any("queue_members" in statement for statement in seen)
     async with served.follower("sven") as sven:
         await sven.take()
@@ -256,7 +256,7 @@ async def test_a_hundred_clients_get_at_most_ten_messages_a_second(served: Serve
             due = int((loop.time() - began) * 500)
             await _change(served.desk.database, call_ids, changes, due)
             changes = due
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the changes' own pace
         spent = loop.time() - began
         assert changes > 1000
         written = served.live.stage.written - written

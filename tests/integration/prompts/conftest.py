@@ -18,9 +18,10 @@ from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.bootstrap.prepare import prepare_prompts
 from callcenter.ivr.seed import seed_defaults as seed_flow
+from callcenter.platform.body_limit import BodyLimit
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import BodyLimit, install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts import api
 from callcenter.prompts.jobs import PromptJobs
 from callcenter.prompts.library import PromptLibrary

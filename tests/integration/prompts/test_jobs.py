@@ -16,7 +16,7 @@ from callcenter.access.guard import Guard
 from callcenter.asterisk.install import locate
 from callcenter.platform.db import Database
 from callcenter.platform.jobs import jobs_app
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.prompts import api
 from callcenter.prompts.jobs import KEEP, PromptJobs, register_prompt_jobs
 from callcenter.prompts.library import PromptLibrary

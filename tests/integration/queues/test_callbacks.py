@@ -23,7 +23,7 @@ from callcenter.cases.service import CaseService
 from callcenter.cases.store import case_of_call
 from callcenter.ivr.desk import NotToThere
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.callbacks.api import router
 from callcenter.queues.callbacks.model import Outcome, Policy
 from callcenter.queues.callbacks.service import CallbackFilter, CallbackService

@@ -19,7 +19,7 @@ from callcenter.access.model import Principal, Role
 from callcenter.agents.tables import agent_activity, agent_queue_logouts, agent_states, agents
 from callcenter.calls.tables import agent_talks, call_legs, calls, queue_visits
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.estimates import store
 from callcenter.queues.estimates.api import router
 from callcenter.queues.estimates.model import Foretold, Standing

@@ -24,7 +24,7 @@ from callcenter.calls.tables import calls
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.lines.seed import seed_defaults as seed_line
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues import api, store
 from callcenter.queues.callbacks.service import take_callback
 from callcenter.queues.seed import seed_queues
@@ -93,7 +93,7 @@ class Desk:
         async def work() -> None:
             while True:
                 await self.load(**how)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # the node's own pace
 
         working = asyncio.create_task(work(), name="node")
         try:

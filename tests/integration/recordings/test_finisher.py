@@ -24,7 +24,7 @@ from callcenter.calls.service import CallSeed, remember_call
 from callcenter.calls.tables import calls
 from callcenter.platform.db import Database
 from callcenter.platform.errors import NotAuthenticated
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.recordings import audio
 from callcenter.recordings.api import router
 from callcenter.recordings.finisher import RecordingFinisher

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.recordings.quality.api import router
 from callcenter.recordings.quality.service import QualityService
 from callcenter.testing.fixed_clock import FixedClock

@@ -20,7 +20,7 @@ from callcenter.access.model import Principal, Role
 from callcenter.agents.tables import agent_activity
 from callcenter.calls.tables import agent_talks, calls, queue_visits
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.seed import seed_queues
 from callcenter.reports.api import router
 from callcenter.reports.service import ReportService

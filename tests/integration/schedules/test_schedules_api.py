@@ -19,7 +19,7 @@ from callcenter.access.guard import Guard
 from callcenter.access.model import Principal, Role
 from callcenter.ivr.seed import seed_defaults as seed_flow
 from callcenter.platform.db import Database
-from callcenter.platform.web import install_problem_handlers
+from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.seed import seed_queues
 from callcenter.schedules import api
 from callcenter.schedules.seed import seed_schedules

@@ -15,10 +15,10 @@ from callcenter.calls.journal import (
     LONGEST_LINE,
     Ignored,
     Reject,
-    clean_name,
-    normalise_number,
     parse_line,
 )
+from callcenter.calls.journal_fields import clean_name
+from callcenter.calls.numbers import normalise_number
 
 pytestmark = pytest.mark.unit
 

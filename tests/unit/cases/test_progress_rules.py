@@ -26,7 +26,6 @@ FACTS = ProgressFacts(progress=OPEN, numbers=("+8613800138000", "+8613900139111"
 NOBODY = ProgressFacts(progress=None, numbers=())
 OWN = "+8613800138000"
 OTHER = "+8613700137222"
-NONE_FAILED = FailedTries(of_case=0, of_caller=0)
 
 
 def outcome(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from callcenter.ivr.check import Code, check, errors_in, estimated, examine
@@ -302,6 +302,8 @@ def test_a_planted_defect_is_found_where_it_was_planted(flow: Flow, where: str, 
         node = node | {"say": {"zh": "一按1，二按1", "en": "press 1"}}
     planted = {name: where if value == "HERE" else value for name, value in node.items()}
     document["nodes"] |= {where: planted}
+    # A flow that goes back may have asked for the flow that runs it: the check lets that be.
+    assume(code is not Code.PERSONAL_DATA_WITHOUT_NEED or ".return" not in str(document))
     errors = errors_in(check(parse_flow(document), BUSY_AROUND))
     assert (code, where) in {(f.code, f.node) for f in errors}
     # The other nodes were sound: what else is found follows from the planted one.

@@ -10,7 +10,7 @@ import pytest
 
 from callcenter.ivr.conversation import Around, Conversation
 from callcenter.ivr.desk import ClosedDesk, NotToThere
-from callcenter.ivr.dialogues import offer_callback
+from callcenter.ivr.dialogues.callback import offer_callback
 from callcenter.ivr.exits import CallBack, EnterQueue, FlowExit
 from callcenter.ivr.handler import IvrService, QueuedCall
 from callcenter.ivr.session import CallerHungUp

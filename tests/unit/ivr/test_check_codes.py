@@ -337,6 +337,30 @@ def test_nobody_is_connected_to_the_police_by_silence() -> None:
     assert codes(document) == [("silence_not_a_person", "more")]
 
 
+def test_personal_data_that_nothing_uses_is_an_error_but_where_the_flow_goes_back() -> None:
+    def asking(then: str) -> dict[str, Any]:
+        return {
+            "entry": "a",
+            "nodes": {
+                "a": {
+                    "type": "collect",
+                    "say": {"zh": "请输入", "en": "Key it."},
+                    "into": "identity",
+                    "kind": "id_number",
+                    "min_digits": 18,
+                    "purpose": "to look your case up",
+                    "next": then,
+                }
+            },
+        }
+
+    found = codes(asking(".person"), on_a_line=False)
+    assert ("personal_data_without_need", "a") in found
+    # The flow that runs it may be the one that needs it.
+    found = codes(asking(".return"), on_a_line=False)
+    assert "personal_data_without_need" not in [code for code, _node in found]
+
+
 def test_a_first_prompt_is_too_long_where_it_passes_the_limit() -> None:
     seconds = {("recording_notice", "zh"): 8.1}
     assert codes(whole_document(), prompt_seconds=seconds) == [

@@ -12,7 +12,7 @@ import pytest
 
 from callcenter.ivr.conversation import Around
 from callcenter.ivr.desk import FaxWish, NotToThere
-from callcenter.ivr.dialogues import is_identity_number
+from callcenter.ivr.dialogues.digits import is_identity_number
 from callcenter.ivr.exits import CallBack, EnterQueue, FlowExit, HangUp, LeaveMessage, SendFax
 from callcenter.ivr.library import Library, OpenState, SpokenArticle
 from callcenter.ivr.model import Flow

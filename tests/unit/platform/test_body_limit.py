@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Request
 from httpx import ASGITransport, AsyncClient
 
-from callcenter.platform.web import BodyLimit, RouteLimit
+from callcenter.platform.body_limit import BodyLimit, RouteLimit
 
 pytestmark = pytest.mark.unit
 

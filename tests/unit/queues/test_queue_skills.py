@@ -10,7 +10,6 @@ from callcenter.queues.model import Kind, Relaxation, Requirement
 from callcenter.queues.skills import (
     Skilled,
     asked_of,
-    next_step_seconds,
     own_languages,
     own_seconds,
     servers,
@@ -160,9 +159,3 @@ def test_who_speaks_another_language_is_let_go_a_moment_after_the_last_step() ->
     assert own_seconds((LAW, ENGLISH), longest=300) == 65
     assert own_seconds((LAW, ENGLISH), longest=50) == 50
     assert own_seconds((), longest=300) == 5
-
-
-def test_the_next_step_is_known_beforehand() -> None:
-    assert next_step_seconds((LAW, ENGLISH), 0) == 20
-    assert next_step_seconds((LAW, ENGLISH), 25) == 5
-    assert next_step_seconds((LAW, ENGLISH), 60) is None
