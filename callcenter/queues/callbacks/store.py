@@ -268,7 +268,7 @@ async def move_from_gone_queues(connection: AsyncConnection) -> Sequence[UUID]:
     moved = await connection.scalars(
         update(callbacks)
         .where(
-            callbacks.c.state == "waiting",
+            text("callbacks.state = 'waiting'"),  # literal, for the partial index
             ~exists(select(queues.c.name).where(queues.c.name == callbacks.c.queue)),
             exists(select(queues.c.name).where(queues.c.is_default)),
         )
