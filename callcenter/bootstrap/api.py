@@ -39,7 +39,7 @@ from callcenter.agents.supervision.service import SupervisionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.callbacks import callback_policy, callback_rule
+from callcenter.bootstrap.callbacks import CallbackCases, callback_policy, callback_rule
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
@@ -179,7 +179,13 @@ def build_app(settings: Settings, database: Database, installation: Installation
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database, switch, library.available), guard),
         callbacks_router(
-            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            CallbackService(
+                database,
+                clock,
+                callback_policy(settings),
+                callback_rule(settings),
+                CallbackCases(CaseService(database, clock)),
+            ),
             guard,
         ),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),

@@ -214,7 +214,9 @@ class Node:
             installation,
             self._attendance.reconcile,
         )
-        self._queue_watch = AmiQueueWatch(self._database, self._ami)
+        self._queue_watch = AmiQueueWatch(
+            self._database, self._ami, dials=settings.trunk_host is not None
+        )
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()

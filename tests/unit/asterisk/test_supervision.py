@@ -26,7 +26,8 @@ SPYING = UUID(int=7)
 CITIZEN, AGENT = "PJSIP/trunk-00000001", "PJSIP/1001-00000002"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 #: QUEUE_PRIO of a caller with priority 3.
-PRIO = queue_prio(3, int(NOW.timestamp()))
+JOINED = int(NOW.timestamp() * 10)
+PRIO = queue_prio(3, JOINED, JOINED - 600)
 
 
 class Asterisk:
@@ -295,7 +296,7 @@ async def test_a_priority_is_read_back_and_told_to_the_call(stage: Stage) -> Non
     def changes(action: str, headers: Mapping[str, Any]) -> None:
         if action == "QueueChangePriorityCaller":
             assert (headers["Queue"], headers["Caller"]) == ("q_general-en", CITIZEN)
-            assert headers["Priority"] == str(queue_prio(9, int(NOW.timestamp())))
+            assert headers["Priority"] == str(queue_prio(9, JOINED, JOINED - 600))
             stage.asterisk.queues["q_general-en"][0]["Priority"] = headers["Priority"]
 
     stage.asterisk.follows = changes
