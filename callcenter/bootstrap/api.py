@@ -39,7 +39,7 @@ from callcenter.agents.supervision.service import SupervisionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.callbacks import callback_policy, callback_rule
+from callcenter.bootstrap.callbacks import CallbackCases, callback_policy, callback_rule
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
@@ -115,8 +115,9 @@ _LARGEST_BODY = 2 * 1024 * 1024
 _HEALTH_KEPT = timedelta(milliseconds=250)
 
 
-def build_app(settings: Settings, database: Database, installation: Installation) -> FastAPI:
-    """The whole REST API on this database."""
+def build_app(settings: Settings, database: Database, installation: Installation | None) -> FastAPI:
+    """The whole REST API on this database. Without an installation it can neither speak new texts
+    nor draw faxes."""
     clock = system_clock
     access = AccessService(database, clock, settings.token_ttl)
     guard = Guard(access.authenticate)
@@ -138,6 +139,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         has_trunk=settings.trunk_host is not None,
         region=settings.phone_region,
         pause_limit=settings.recording_pause_limit,
+        default_language=settings.default_language,
     )
     rosters = RosterService(
         database, clock, zone=settings.zone, default_language=settings.default_language
@@ -177,7 +179,13 @@ def build_app(settings: Settings, database: Database, installation: Installation
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database, switch, library.available), guard),
         callbacks_router(
-            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            CallbackService(
+                database,
+                clock,
+                callback_policy(settings),
+                callback_rule(settings),
+                CallbackCases(CaseService(database, clock)),
+            ),
             guard,
         ),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
@@ -196,7 +204,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         reasons_router(PauseReasonService(database, switch), guard),
         rosters_router(rosters, guard),
         experts_router(ExpertService(database, clock, switch), guard),
-        on_call_router(OnCallService(database, clock), guard),
+        on_call_router(OnCallService(database, clock, callback_rule(settings)), guard),
         directory_router(DirectoryService(database, clock, switch), guard),
         in_call_router(in_call, guard),
     ):

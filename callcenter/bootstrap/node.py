@@ -19,10 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.experts.service import owe_by_extension
 from callcenter.agents.in_call.follow import InCallFollower
+from callcenter.agents.on_call.caller import AlertCaller
+from callcenter.agents.on_call.follow import on_facts as on_call_on_facts
 from callcenter.agents.supervision.service import on_facts as supervision_on_facts
+from callcenter.asterisk.alert import AmiAlertLines
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.announcements import Manner
 from callcenter.asterisk.attendance import AttendanceKeeper
 from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
@@ -32,6 +36,7 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.phone_holds import PhoneHolds
 from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.asterisk.supervision import Supervision
@@ -167,17 +172,32 @@ class Node:
             clock=system_clock,
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
+        self._alert_caller = AlertCaller(
+            self._database,
+            AmiAlertLines(self._ami),
+            node=settings.node,
+            rule=callback_rule(settings),
+            clock=system_clock,
+            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._in_call = InCallActs(
             self._ami, self._bus, self._database, trunk_host=settings.trunk_host
         )
         self._in_call_follower = InCallFollower(self._cases, settings.zone, case_title)
+        self._phone_holds = PhoneHolds(
+            self._bus,
+            self._consumer.note,
+            system_clock,
+            lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._pauses = RecordingPauses(
             self._ami,
             self._bus,
             recording_pauses.PauseBook(self._database, system_clock),
             system_clock,
             settings.node,
+            manner=Manner(settings.recording_pause_announcement),
         )
         self._attendance = AttendanceKeeper(
             self._database,
@@ -194,7 +214,9 @@ class Node:
             installation,
             self._attendance.reconcile,
         )
-        self._queue_watch = AmiQueueWatch(self._database, self._ami)
+        self._queue_watch = AmiQueueWatch(
+            self._database, self._ami, dials=settings.trunk_host is not None
+        )
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -215,6 +237,7 @@ class Node:
                     "faxes in": self._fax_finisher.run(),
                     "faxes out": self._fax_dialler.run(),
                     "callbacks": self._callback_dialler.run(),
+                    "alerts": self._alert_caller.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
@@ -224,7 +247,9 @@ class Node:
                     "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "in calls": self._in_call.run(),
+                    "holds by phones": self._phone_holds.run(),
                     "recording pauses": self._pauses.run(),
+                    "announcements": self._pauses.announcer.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
@@ -269,6 +294,7 @@ class Node:
         await recording_pauses.on_facts(connection, facts)
         await self._in_call_follower.on_facts(connection, facts)
         await supervision_on_facts(connection, facts)
+        await on_call_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
         await self._attendance.on_facts(connection, facts)
@@ -386,6 +412,10 @@ class Node:
             "agents": {
                 "drift_repaired": self._attendance.drift_repaired,
                 "problems": list(self._attendance.problems[:5]),
+            },
+            "announcements": {
+                "asked": self._pauses.announcer.asked,
+                "failed": self._pauses.announcer.failed,
             },
         }
 

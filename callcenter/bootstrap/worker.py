@@ -12,6 +12,7 @@ from sqlalchemy import text
 from callcenter.agents.on_call.service import AlertKeeper
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.prompts import prompt_library
+from callcenter.bootstrap.retention import register_retention
 from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.platform.alive import show_life
@@ -73,6 +74,7 @@ async def serve_worker(settings: Settings) -> None:
     jobs = jobs_app(url)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
     register_jobs(jobs, database, recordings, zone=settings.zone)
+    register_retention(jobs, database, settings)
     shelf = Shelf(prompt_library(settings, await asyncio.to_thread(locate)), shipped_directory())
     prompts = PromptJobs(database, shelf, system_clock)
     register_prompt_jobs(jobs, prompts)

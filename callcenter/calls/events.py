@@ -287,6 +287,17 @@ class FaxEnded(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertHeard(CallEvent):
+    """CC_ALERT, on the channel of somebody on call: `agent` picked up and is told of `alert` (our
+    UUID as text); `acknowledged`: pressed 1."""
+
+    kind: ClassVar[str] = "alert_heard"
+    alert: str
+    agent: str
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpyBegan(CallEvent):
     """CC_SPY, on the supervisor's own channel: from now on it hears `agent` in the call
     `spied_call` (our UUID as text). `mode`: listen, whisper or join."""
@@ -318,6 +329,20 @@ class PriorityChanged(CallEvent):
 
     kind: ClassVar[str] = "priority_changed"
     priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHeld(CallEvent):
+    """Ours: the phone of this leg put the others on hold by itself. Only AMI tells."""
+
+    kind: ClassVar[str] = "phone_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRetrieved(CallEvent):
+    """Ours: the phone of this leg took the others back."""
+
+    kind: ClassVar[str] = "phone_retrieved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,10 +397,13 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         FaxBegan,
         FaxEnded,
         MessageEnded,
+        AlertHeard,
         SpyBegan,
         TakenOver,
         SurveyBegan,
         PriorityChanged,
+        PhoneHeld,
+        PhoneRetrieved,
         Reconciled,
         Superseded,
         LegMoved,

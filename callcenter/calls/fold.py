@@ -13,6 +13,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from callcenter.calls import (
+    alerts,
     ending,
     faxing,
     in_call,
@@ -44,7 +45,9 @@ def apply(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
     call, more = _changed(call, event)
     facts += more
     call, more = in_call.holds(call, event)
-    return call, facts + more + in_call.parties(before, call, event)
+    call, by_phone = in_call.phone_holds(call, event)
+    call, of_unit = in_call.handed(call, event)
+    return call, facts + more + by_phone + of_unit + in_call.parties(before, call, event)
 
 
 def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
@@ -114,6 +117,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
             )
             return call, [told]
+        case ev.AlertHeard():
+            return alerts.told(call, event)
         case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
             return supervised.changed(call, event)
         case ev.Reconciled():

@@ -18,8 +18,8 @@ from callcenter.cases.model import (
     MOST_REASON,
     MOST_TITLE,
     MOST_WORDS,
-    Act,
     Case,
+    CaseAct,
     CaseFile,
     CaseFilter,
     CaseState,
@@ -96,7 +96,7 @@ class CaseFileReply(CaseReply):
     calls: list[LinkedCallReply]
     notes: list[NoteReply]
     attachments: list[Any] = Field(default_factory=list)
-    allowed: list[Act]
+    allowed: list[CaseAct]
 
 
 class NewCase(Schema):

@@ -34,7 +34,7 @@ class CaseState(StrEnum):
     CLOSED = "closed"
 
 
-class Act(StrEnum):
+class CaseAct(StrEnum):
     """What can be done to a case."""
 
     EDIT = "edit"
@@ -45,18 +45,18 @@ class Act(StrEnum):
 
 
 #: state → act → next state. An act that is not listed is not allowed there.
-_NEXT: Final[Mapping[CaseState, Mapping[Act, CaseState]]] = {
+_NEXT: Final[Mapping[CaseState, Mapping[CaseAct, CaseState]]] = {
     CaseState.OPEN: {
-        Act.EDIT: CaseState.OPEN,
-        Act.ADD_NOTE: CaseState.OPEN,
-        Act.LINK_CALL: CaseState.OPEN,
-        Act.CLOSE: CaseState.CLOSED,
+        CaseAct.EDIT: CaseState.OPEN,
+        CaseAct.ADD_NOTE: CaseState.OPEN,
+        CaseAct.LINK_CALL: CaseState.OPEN,
+        CaseAct.CLOSE: CaseState.CLOSED,
     },
     # A closed case keeps its words; what the citizen says later is a note, a call, or a reopening.
     CaseState.CLOSED: {
-        Act.ADD_NOTE: CaseState.CLOSED,
-        Act.LINK_CALL: CaseState.CLOSED,
-        Act.REOPEN: CaseState.OPEN,
+        CaseAct.ADD_NOTE: CaseState.CLOSED,
+        CaseAct.LINK_CALL: CaseState.CLOSED,
+        CaseAct.REOPEN: CaseState.OPEN,
     },
 }
 
@@ -97,7 +97,7 @@ class IllegalTransition(Conflict):
 
     slug = "illegal-transition"
 
-    def __init__(self, state: CaseState, act: Act) -> None:
+    def __init__(self, state: CaseState, act: CaseAct) -> None:
         self.state = state
         self.act = act
         self.allowed = tuple(_NEXT[state])
@@ -173,7 +173,7 @@ class Case:
         Raises `InvalidField`, `IllegalTransition`.
         """
         cleaned = {name: _clean(name, value) for name, value in changes.items()}
-        self._move(Act.EDIT)
+        self._move(CaseAct.EDIT)
         detail = {
             name: {"from": getattr(self, name), "to": value}
             for name, value in cleaned.items()
@@ -199,42 +199,42 @@ class Case:
     def add_note(self, text: str, *, by: str, at: datetime) -> CaseEvent:
         """Raises `InvalidField`."""
         text = plain_text("text", text, least=1, most=MOST_NOTE, lines=True)
-        self._move(Act.ADD_NOTE)
+        self._move(CaseAct.ADD_NOTE)
         return self._event(EventKind.NOTE_ADDED, by=by, at=at, detail={"text": text})
 
     def link_call(
         self, call_id: UUID, linked: frozenset[UUID], *, by: str, at: datetime
     ) -> CaseEvent | None:
         """Link a call; None where it is among the `linked` already."""
-        self._move(Act.LINK_CALL)
+        self._move(CaseAct.LINK_CALL)
         if call_id in linked:
             return None
         return self._event(EventKind.CALL_LINKED, by=by, at=at, detail={"call_id": str(call_id)})
 
     def close(self, reason: str, *, by: str, at: datetime) -> CaseEvent:
         """Raises `InvalidField`, `IllegalTransition`."""
-        detail = self._transition(Act.CLOSE, reason)
+        detail = self._transition(CaseAct.CLOSE, reason)
         # Two machines' clocks may differ by a little: no case ends before it began.
         self.closed_at = max(at, self.opened_at)
         return self._event(EventKind.CLOSED, by=by, at=at, detail=detail)
 
     def reopen(self, reason: str, *, by: str, at: datetime) -> CaseEvent:
         """Raises `InvalidField`, `IllegalTransition`."""
-        detail = self._transition(Act.REOPEN, reason)
+        detail = self._transition(CaseAct.REOPEN, reason)
         self.closed_at = None
         return self._event(EventKind.REOPENED, by=by, at=at, detail=detail)
 
-    def allowed(self) -> tuple[Act, ...]:
+    def allowed(self) -> tuple[CaseAct, ...]:
         """The acts this case allows now."""
         return tuple(_NEXT[self.state])
 
-    def _transition(self, act: Act, reason: str) -> dict[str, Any]:
+    def _transition(self, act: CaseAct, reason: str) -> dict[str, Any]:
         reason = plain_text("reason", reason, least=1, most=MOST_REASON, lines=True)
         before = self.state
         self._move(act)
         return {"state": {"from": str(before), "to": str(self.state)}, "reason": reason}
 
-    def _move(self, act: Act) -> None:
+    def _move(self, act: CaseAct) -> None:
         wanted = _NEXT[self.state].get(act)
         if wanted is None:
             raise IllegalTransition(self.state, act)

@@ -19,7 +19,7 @@ from callcenter.platform.web import Schema
 Answer = TypeVar("Answer")
 
 
-class LiveReply(Schema):
+class AliveReply(Schema):
     status: Literal["ok"] = "ok"
 
 
@@ -73,9 +73,9 @@ def router(
     figures_now = _Shared(metrics.scrape, keep)
 
     @api.get("/health/live")
-    async def live() -> LiveReply:
+    async def live() -> AliveReply:
         """This process answers."""
-        return LiveReply()
+        return AliveReply()
 
     @api.get("/health/ready", responses={503: {"model": ReadyReply}})
     async def ready(response: Response) -> ReadyReply:

@@ -27,6 +27,8 @@ ULAW: Final = 0
 G722: Final = 9
 #: As the shipped scenarios' SDP says it.
 TELEPHONE_EVENT: Final = 96
+#: As Asterisk's own offers say it: whoever is called by it presses keys by this.
+OFFERED_TELEPHONE_EVENT: Final = 101
 
 #: A prompt is recognised by its first words.
 _WORDS: Final = timedelta(milliseconds=1500)
@@ -43,9 +45,16 @@ Sound = NDArray[np.float64]
 class Handset(asyncio.DatagramProtocol):
     """One end of an RTP stream. Use as an async context manager; `keys` goes to SIPp."""
 
-    def __init__(self, address: str = "127.0.0.2", *, codec: int = ALAW) -> None:
+    def __init__(
+        self,
+        address: str = "127.0.0.2",
+        *,
+        codec: int = ALAW,
+        telephone_event: int = TELEPHONE_EVENT,
+    ) -> None:
         self._address = address
         self._codec = codec
+        self._telephone_event = telephone_event
         self._transport: asyncio.DatagramTransport | None = None
         self._far_end: tuple[str, int] | None = None
         self._heard: dict[int, list[bytes]] = defaultdict(list)
@@ -56,7 +65,7 @@ class Handset(asyncio.DatagramProtocol):
     @property
     def keys(self) -> dict[str, str]:
         """For `citizen_handset.xml`."""
-        return {"handset": str(self.port), "formats": f"{self._codec} {TELEPHONE_EVENT}"}
+        return {"handset": str(self.port), "formats": f"{self._codec} {self._telephone_event}"}
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -88,6 +97,17 @@ class Handset(asyncio.DatagramProtocol):
         """The RTP payload types that arrived."""
         return set(self._heard)
 
+    def pressed(self) -> str:
+        """The keys that arrived as RFC 4733 so far; however often the end of one was told."""
+        keys, lasts = "", False
+        for kind, packets in self._heard.items():
+            for packet in packets if kind >= 96 else ():
+                ends = bool(packet[1] & 0x80)
+                if lasts and ends:
+                    keys += _KEYS[packet[0]]
+                lasts = not ends
+        return keys
+
     def sound(self) -> Sound:
         """Everything heard so far in G.711."""
         a_law = _A_LAW[np.frombuffer(b"".join(self._heard.get(ALAW, [])), np.uint8)]
@@ -96,10 +116,7 @@ class Handset(asyncio.DatagramProtocol):
 
     def has_heard(self, prompt: Path, *, whole: bool = False) -> bool:
         """Whether the first words (`whole`: the last ones) of this 8 kHz mono WAV were heard."""
-        with wave.open(str(prompt)) as file:
-            sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
-        length = int(_WORDS.total_seconds() * _RATE)
-        return _likeness(self.sound(), sound[-length:] if whole else sound[:length]) > _ALIKE
+        return likeness(self.sound(), prompt, whole=whole) > _ALIKE
 
     async def hears(
         self, prompt: Path, *, whole: bool = False, within: timedelta = timedelta(seconds=20)
@@ -157,7 +174,12 @@ class Handset(asyncio.DatagramProtocol):
                 self._sequence = (self._sequence + 1) & 0xFFFF
                 mark = 0x80 if step == 1 else 0
                 header = struct.pack(
-                    "!BBHII", 0x80, mark | TELEPHONE_EVENT, self._sequence, began, self._stream
+                    "!BBHII",
+                    0x80,
+                    mark | self._telephone_event,
+                    self._sequence,
+                    began,
+                    self._stream,
                 )
                 self._transport.sendto(header + event, self._far_end)
                 await asyncio.sleep(0.02)
@@ -191,6 +213,15 @@ def a_law_tone(hertz: int) -> bytes:
     """One second of a tone, to `talk` with: what was said is told from other takes by its pitch."""
     sound = 8000 * np.sin(2 * np.pi * hertz * np.arange(_RATE) / _RATE)
     return bytes(np.abs(sound[:, None] - _A_LAW[None, :]).argmin(axis=1).astype(np.uint8))
+
+
+def likeness(heard: NDArray[Any], prompt: Path, *, whole: bool = False) -> float:
+    """How like a stretch of what was heard is to the first words (`whole`: the last ones) of this
+    8 kHz mono WAV: from 0 to 1."""
+    with wave.open(str(prompt)) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
+    length = int(_WORDS.total_seconds() * _RATE)
+    return _likeness(heard.astype(np.float64), sound[-length:] if whole else sound[:length])
 
 
 def _likeness(heard: Sound, wanted: Sound) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from callcenter.platform.migrate import run_script
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 

@@ -20,7 +20,7 @@ from callcenter.agents.directory.model import (
     NUMBER_DIALLED,
     Entry,
     EntryEdit,
-    Kind,
+    UnitKind,
 )
 from callcenter.agents.directory.service import Changed, DirectoryService
 from callcenter.platform.web import (
@@ -57,7 +57,7 @@ class EntryFields(Schema):
 
     name: Names
     department: Annotated[str, Field(json_schema_extra=_MAYBE)] = ""
-    kind: Kind = Kind.DEPARTMENT
+    kind: UnitKind = UnitKind.DEPARTMENT
     number_dialled: Annotated[str, Field(pattern=f"^({NUMBER_DIALLED})?$")] = ""
     active: Flag = True
 
@@ -107,7 +107,7 @@ def router(service: DirectoryService, guard: Guard) -> APIRouter:
 
     @routes.get("")
     async def list_numbers(
-        kind: Kind | None = None,
+        kind: UnitKind | None = None,
         active: Annotated[bool | None, Query()] = None,
         limit: Limit = 100,
         cursor: Cursor = None,

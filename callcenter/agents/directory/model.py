@@ -23,7 +23,7 @@ _NUMBER = re.compile(NUMBER, re.ASCII)
 _DIALLED = re.compile(NUMBER_DIALLED, re.ASCII)
 
 
-class Kind(StrEnum):
+class UnitKind(StrEnum):
     """What a number of the directory is."""
 
     DEPARTMENT = "department"  #: of the city's departments
@@ -51,7 +51,7 @@ class EntryEdit:
     name_zh: str
     name_en: str = ""
     department: str = ""
-    kind: Kind = Kind.DEPARTMENT
+    kind: UnitKind = UnitKind.DEPARTMENT
     number_dialled: str = ""
     active: bool = True
 
@@ -64,7 +64,7 @@ class Entry:
     name_zh: str
     name_en: str
     department: str
-    kind: Kind
+    kind: UnitKind
     number_dialled: str
     active: bool
     created_at: datetime

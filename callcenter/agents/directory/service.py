@@ -15,9 +15,9 @@ from callcenter.agents.directory import store
 from callcenter.agents.directory.model import (
     Entry,
     EntryEdit,
-    Kind,
     NoSuchNumber,
     NumberTaken,
+    UnitKind,
     checked,
     checked_number,
 )
@@ -58,7 +58,12 @@ class DirectoryService:
         self._wait = wait
 
     async def entries(
-        self, *, after: str = "", limit: int, kind: Kind | None = None, active: bool | None = None
+        self,
+        *,
+        after: str = "",
+        limit: int,
+        kind: UnitKind | None = None,
+        active: bool | None = None,
     ) -> Sequence[Entry]:
         """In order of number, behind `after`."""
         async with self._database.transaction() as connection:

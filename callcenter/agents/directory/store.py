@@ -10,13 +10,13 @@ from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.directory.model import Entry, EntryEdit, Kind
+from callcenter.agents.directory.model import Entry, EntryEdit, UnitKind
 from callcenter.agents.directory.tables import directory_numbers as numbers
 from callcenter.agents.tables import agents
 
 
 def _entry(row: RowMapping) -> Entry:
-    return Entry(**{**row, "kind": Kind(row["kind"])})
+    return Entry(**{**row, "kind": UnitKind(row["kind"])})
 
 
 async def entry_of(
@@ -28,8 +28,27 @@ async def entry_of(
     return None if row is None else _entry(row)
 
 
+async def emergency_dialled(connection: AsyncConnection, number_dialled: str) -> Entry | None:
+    """The emergency service for which the trunk is asked for this number."""
+    wanted = (
+        select(numbers)
+        .where(
+            numbers.c.number_dialled == number_dialled, numbers.c.kind == UnitKind.EMERGENCY.value
+        )
+        .order_by(numbers.c.number)
+        .limit(1)
+    )
+    row = (await connection.execute(wanted)).mappings().first()
+    return None if row is None else _entry(row)
+
+
 async def entries_after(
-    connection: AsyncConnection, after: str, limit: int, *, kind: Kind | None, active: bool | None
+    connection: AsyncConnection,
+    after: str,
+    limit: int,
+    *,
+    kind: UnitKind | None,
+    active: bool | None,
 ) -> Sequence[Entry]:
     """In order of number, behind `after`."""
     wanted = select(numbers).where(numbers.c.number > after).order_by(numbers.c.number).limit(limit)

@@ -104,7 +104,7 @@ class NewTask(Schema):
     question: Annotated[str, Field(json_schema_extra={"maxLength": MOST_QUESTION})] = ""
 
 
-class Finished(Schema):
+class FinishedTask(Schema):
     """Who did not reach the citizen says why."""
 
     outcome: TaskOutcome
@@ -232,7 +232,7 @@ def _task_routes(service: ExpertService, guard: Guard) -> APIRouter:
 
     @routes.post("/{task_id}/done")
     async def finish_task(
-        task_id: UUID, body: Finished, who: Principal = Depends(guard.agent)
+        task_id: UUID, body: FinishedTask, who: Principal = Depends(guard.agent)
     ) -> TaskView:
         done = await service.finish(task_id, body.outcome, body.note, who=who.name)
         return _task_view(done, service.now())

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from callcenter.agents.directory.model import Entry, Kind
+from callcenter.agents.directory.model import Entry, UnitKind
 from callcenter.platform.errors import Conflict, InvalidField, NotAllowed, NotFound
 from callcenter.platform.text import plain_text
 
@@ -138,6 +138,23 @@ class PauseNow:
     until_at: datetime
 
 
+class HeldBy(StrEnum):
+    """What held somebody."""
+
+    ACT = "act"  #: the citizen, put aside by the API
+    PHONE = "phone"  #: the others of the call, by the agent's phone itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A span; `agent` is whose phone held, None where an act did. `ended_at` None: it goes on."""
+
+    by: HeldBy
+    agent: str | None
+    began_at: datetime
+    ended_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallNow:
     """A call as the rows tell it. `talking`: the legs of agents who talk in it."""
@@ -148,9 +165,11 @@ class CallNow:
     caller_number: str | None
     ended: bool
     citizen: LegNow
+    language: str | None = None
     talking: tuple[LegNow, ...] = ()
     parties: tuple[Party, ...] = ()
     held_since: datetime | None = None
+    holds: tuple[Hold, ...] = ()
     recording: bool = False
     pause: PauseNow | None = None
 
@@ -238,5 +257,5 @@ def checked_officer(name: str) -> str:
 
 def must_be_emergency(entry: Entry) -> None:
     """Raises `NotReachable`."""
-    if entry.kind is not Kind.EMERGENCY:
+    if entry.kind is not UnitKind.EMERGENCY:
         raise NotReachable(f"{entry.number} is no emergency service in the directory.")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from callcenter.platform.errors import Conflict, InvalidField
+from callcenter.platform.errors import Conflict, InvalidField, NotAllowed
 from callcenter.platform.text import plain_text
 
 #: Characters of a reason.
@@ -88,6 +88,17 @@ class LiveCall:
 def checked_reason(reason: str) -> str:
     """A reason as it is kept. Raises `InvalidField`."""
     return plain_text("reason", reason, least=1, most=MOST_REASON)
+
+
+def answers_by_itself(wanted: bool | None, *, own: bool) -> bool:
+    """Whether the phone is asked to answer by itself; `own`: it is that of the user who asks.
+
+    Nobody's phone is opened but one's own: its microphone would be, in a room where nobody picked
+    it up. Raises `NotAllowed`.
+    """
+    if wanted and not own:
+        raise NotAllowed("Only your own phone (the agent with you as `user`) answers by itself.")
+    return own if wanted is None else wanted
 
 
 def may_spy(agent: str, state: str | None, talk: Talk | None, phone: str) -> Talk:

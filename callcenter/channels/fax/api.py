@@ -21,9 +21,9 @@ from callcenter.channels.fax.documents import DocumentService
 from callcenter.channels.fax.model import (
     DOCUMENT_NAME,
     Direction,
+    DocumentSource,
     FaxState,
-    Source,
-    TryState,
+    FaxTryState,
     Way,
 )
 from callcenter.channels.fax.pdf import MOST_BYTES
@@ -92,7 +92,7 @@ class DocumentView(Schema):
     document: str
     language: str
     title: str
-    source: Source
+    source: DocumentSource
     article: str | None
     article_version: int | None
     pages: int
@@ -119,13 +119,13 @@ class Again(Schema):
     number: Number | None = None
 
 
-class TryView(Schema):
+class FaxTryView(Schema):
     """One call of ours to deliver a fax."""
 
     attempt: int
     number: str
     call_id: UUID
-    state: TryState
+    state: FaxTryState
     due_at: datetime
     dialled_at: datetime | None
     ended_at: datetime | None
@@ -158,7 +158,7 @@ class FaxOut(Schema):
     created_at: datetime
     created_by: str
     ended_at: datetime | None
-    tries: list[TryView]
+    tries: list[FaxTryView]
 
 
 #: Uploads that are larger than other bodies.
@@ -342,9 +342,10 @@ def _fax(view: FaxView) -> FaxOut:
     return FaxOut.model_validate(values | {"tries": _tries(view.tries)})
 
 
-def _tries(rows: Sequence[Row]) -> list[TryView]:
+def _tries(rows: Sequence[Row]) -> list[FaxTryView]:
     return [
-        TryView.model_validate({name: row[name] for name in TryView.model_fields}) for row in rows
+        FaxTryView.model_validate({name: row[name] for name in FaxTryView.model_fields})
+        for row in rows
     ]
 
 

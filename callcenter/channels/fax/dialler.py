@@ -18,7 +18,7 @@ from uuid import UUID
 from callcenter.calls.numbers import NumberRule
 from callcenter.channels.fax import store
 from callcenter.channels.fax.follow import TOPIC, FaxFollower
-from callcenter.channels.fax.model import UNKNOWN, Policy, TryState
+from callcenter.channels.fax.model import UNKNOWN, FaxTryState, Policy
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import InvalidField
@@ -137,7 +137,7 @@ class FaxDialler:
                     connection,
                     row["fax_id"],
                     row["attempt"],
-                    {"state": TryState.DIALLING.value, "dialled_at": now, "node": self._node},
+                    {"state": FaxTryState.DIALLING.value, "dialled_at": now, "node": self._node},
                 )
                 await announce(connection, TOPIC, str(row["fax_id"]))
                 claimed.append(

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from callcenter.channels.fax import store
 from callcenter.channels.fax.document import Printable, pages_of
 from callcenter.channels.fax.files import FaxFiles, pdf_bytes
-from callcenter.channels.fax.model import Source
+from callcenter.channels.fax.model import DocumentSource
 from callcenter.channels.fax.pdf import PdfReader
 from callcenter.channels.fax.store import Row
 from callcenter.channels.fax.tiff import Written, hash_of, write_tiff
@@ -115,7 +115,7 @@ class DocumentService:
         written = await self._drawn(printable, language, self._files.document(file))
         values = {
             "title": title,
-            "source": Source.ARTICLE.value,
+            "source": DocumentSource.ARTICLE.value,
             "article": article,
             "article_version": version,
         }
@@ -143,7 +143,7 @@ class DocumentService:
         size, digest = await asyncio.to_thread(lambda: (target.stat().st_size, hash_of(target)))
         values = {
             "title": title,
-            "source": Source.PDF.value,
+            "source": DocumentSource.PDF.value,
             "article": None,
             "article_version": None,
         }

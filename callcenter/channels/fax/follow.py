@@ -17,8 +17,8 @@ from callcenter.channels.fax import store
 from callcenter.channels.fax.model import (
     ENDED,
     FaxState,
+    FaxTryState,
     Policy,
-    TryState,
     Way,
     attempt_call_id,
     dial_error,
@@ -77,7 +77,7 @@ class FaxFollower:
                 return
             for tried in await store.deliveries_by_call(connection, [fact.call_id], only_open=True):
                 await store.change_delivery(
-                    connection, fax_id, tried["attempt"], {"state": TryState.SENDING.value}
+                    connection, fax_id, tried["attempt"], {"state": FaxTryState.SENDING.value}
                 )
             await store.change_fax(connection, fax_id, {"state": FaxState.SENDING.value})
         await announce(connection, TOPIC, str(fax_id))
@@ -156,11 +156,11 @@ class FaxFollower:
         at: datetime,
     ) -> None:
         """The outcome of one try is known: the fax is sent, or tried again, or given up."""
-        if tried["state"] == TryState.SENT or (not good and tried["ended_at"] is not None):
+        if tried["state"] == FaxTryState.SENT or (not good and tried["ended_at"] is not None):
             return
         fax = await store.fax_of(connection, tried["fax_id"], lock=True)
         assert fax is not None, "a try has its fax"
-        outcome = TryState.SENT if good else TryState.FAILED
+        outcome = FaxTryState.SENT if good else FaxTryState.FAILED
         await store.change_delivery(
             connection,
             tried["fax_id"],
@@ -198,7 +198,7 @@ class FaxFollower:
                 "attempt": attempt,
                 "number": fax["number"],
                 "call_id": attempt_call_id(fax["fax_id"], attempt),
-                "state": TryState.WAITING.value,
+                "state": FaxTryState.WAITING.value,
                 "due_at": due_at,
             },
         )

@@ -56,7 +56,7 @@ ENDED: Final = frozenset(
 )
 
 
-class TryState(StrEnum):
+class FaxTryState(StrEnum):
     """Where one try to deliver stands."""
 
     WAITING = "waiting"
@@ -67,7 +67,7 @@ class TryState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Source(StrEnum):
+class DocumentSource(StrEnum):
     """What a document was made of."""
 
     ARTICLE = "article"

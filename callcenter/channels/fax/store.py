@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import call_legs, calls
 from callcenter.cases.tables import cases
-from callcenter.channels.fax.model import FaxState, TryState
+from callcenter.channels.fax.model import FaxState, FaxTryState
 from callcenter.channels.fax.tables import fax_deliveries, fax_documents, faxes
 from callcenter.ivr.tables import ivr_flows, ivr_references
 
 Row = dict[str, Any]
 
-_UNDER_WAY = (TryState.DIALLING.value, TryState.SENDING.value)
-_OPEN = (TryState.WAITING.value, *_UNDER_WAY)
+_UNDER_WAY = (FaxTryState.DIALLING.value, FaxTryState.SENDING.value)
+_OPEN = (FaxTryState.WAITING.value, *_UNDER_WAY)
 
 
 # Documents.
@@ -273,9 +273,9 @@ async def cancel_waiting(connection: AsyncConnection, fax_id: UUID, at: datetime
         update(fax_deliveries)
         .where(
             fax_deliveries.c.fax_id == fax_id,
-            fax_deliveries.c.state == TryState.WAITING.value,
+            fax_deliveries.c.state == FaxTryState.WAITING.value,
         )
-        .values(state=TryState.CANCELLED.value, ended_at=at)
+        .values(state=FaxTryState.CANCELLED.value, ended_at=at)
     )
     return bool(done.rowcount)
 
@@ -287,7 +287,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Ro
         .join(faxes, faxes.c.fax_id == fax_deliveries.c.fax_id)
         .join(calls, calls.c.call_id == faxes.c.call_id)
         .where(
-            fax_deliveries.c.state == TryState.WAITING.value,
+            fax_deliveries.c.state == FaxTryState.WAITING.value,
             fax_deliveries.c.due_at <= now,
         )
         .order_by(fax_deliveries.c.due_at)

@@ -14,9 +14,9 @@ from callcenter.access.model import Principal, Role
 from callcenter.channels.messages.model import (
     MOST_NOTE,
     MessageFilter,
+    MessageOutcome,
     MessageReason,
     MessageState,
-    Outcome,
 )
 from callcenter.channels.messages.service import MessageService
 from callcenter.channels.messages.store import MessageView
@@ -61,7 +61,7 @@ class MessageReply(Schema):
     taken_at: datetime | None
     done_by: str | None
     done_at: datetime | None
-    outcome: Outcome | None
+    outcome: MessageOutcome | None
     note: str | None
     recording: MessageRecording
 
@@ -69,7 +69,7 @@ class MessageReply(Schema):
 class DoneRequest(Schema):
     """What became of it."""
 
-    outcome: Outcome
+    outcome: MessageOutcome
     # Told to readers of OpenAPI; the model holds to it and names the rule.
     note: str = Field("", json_schema_extra={"maxLength": MOST_NOTE})
 

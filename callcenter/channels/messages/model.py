@@ -61,7 +61,7 @@ class MessageState(StrEnum):
 OPEN: Final = (MessageState.NEW, MessageState.TAKEN)
 
 
-class Outcome(StrEnum):
+class MessageOutcome(StrEnum):
     """What became of a message."""
 
     REACHED = "reached"
@@ -115,7 +115,7 @@ class Message:
     taken_at: datetime | None = None
     done_by: str | None = None
     done_at: datetime | None = None
-    outcome: Outcome | None = None
+    outcome: MessageOutcome | None = None
     note: str | None = None
 
     def take(self, *, by: str, at: datetime) -> Message:
@@ -133,7 +133,7 @@ class Message:
         return replace(self, state=MessageState.NEW, taken_by=None, taken_at=None)
 
     def done(
-        self, outcome: Outcome, note: str, *, by: str, may_override: bool, at: datetime
+        self, outcome: MessageOutcome, note: str, *, by: str, may_override: bool, at: datetime
     ) -> Message:
         """Worked off. Raises `InvalidField`, `NotTaken`, `TakenByAnother`, `NothingToDo`."""
         note = plain_text("note", note, most=MOST_NOTE, lines=True)

@@ -17,10 +17,10 @@ from callcenter.channels.messages import store
 from callcenter.channels.messages.model import (
     Message,
     MessageFilter,
+    MessageOutcome,
     MessageState,
     NoSuchMessage,
     NotTaken,
-    Outcome,
     TakenByAnother,
     reason_of,
 )
@@ -38,9 +38,9 @@ TOPIC: Final = "message"
 _NODE: Final = "system:node"
 
 _SAID: Final = {
-    Outcome.REACHED: "已联系到来电人 caller reached",
-    Outcome.NOT_REACHED: "未联系到来电人 caller not reached",
-    Outcome.NO_CALLBACK_NEEDED: "无需回电 no callback needed",
+    MessageOutcome.REACHED: "已联系到来电人 caller reached",
+    MessageOutcome.NOT_REACHED: "未联系到来电人 caller not reached",
+    MessageOutcome.NO_CALLBACK_NEEDED: "无需回电 no callback needed",
 }
 
 
@@ -145,7 +145,7 @@ class MessageService:
         )
 
     async def done(
-        self, call_id: UUID, outcome: Outcome, note: str, *, by: str, may_override: bool
+        self, call_id: UUID, outcome: MessageOutcome, note: str, *, by: str, may_override: bool
     ) -> MessageView:
         """Raises `NoSuchMessage`, `InvalidField`, `NotTaken`, `TakenByAnother`, `NothingToDo`."""
         return await self._act(

@@ -18,9 +18,9 @@ from callcenter.channels.messages.model import (
     FinishedTake,
     Message,
     MessageFilter,
+    MessageOutcome,
     MessageReason,
     MessageState,
-    Outcome,
 )
 from callcenter.channels.messages.tables import messages
 from callcenter.lines.tables import lines
@@ -56,7 +56,7 @@ def _message(row: Row[Any]) -> Message:
         | {
             "reason": MessageReason(row.reason),
             "state": MessageState(row.state),
-            "outcome": Outcome(row.outcome) if row.outcome else None,
+            "outcome": MessageOutcome(row.outcome) if row.outcome else None,
         }
     )
 

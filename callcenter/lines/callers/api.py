@@ -63,7 +63,7 @@ class NewBlock(Schema):
     expires_at: Moment
 
 
-class NewPriority(Schema):
+class NewPriorityEntry(Schema):
     """A caller who comes first. `priority` 20 is served before 19, and 1 before everybody else."""
 
     number: Number
@@ -186,7 +186,7 @@ def router(service: CallerListService, guard: Guard) -> APIRouter:
 
     @routes.post("/priority", status_code=201)
     async def prioritise(
-        body: NewPriority, who: Principal = Depends(guard.supervisor)
+        body: NewPriorityEntry, who: Principal = Depends(guard.supervisor)
     ) -> PriorityView:
         new = NewEntry(
             list=ListName.PRIORITY,

@@ -26,6 +26,7 @@ callbacks = Table(
     Column("place_at", Moment, nullable=False, server_default=text("now()")),
     Column("due_at", Moment),
     Column("next_try_at", Moment),  # None: nobody is dialled by itself
+    Column("moved_from", Text),  # the queue asked for, where it is gone
     UniqueConstraint("call_id"),
     Index("ix_callbacks_waiting", "wanted_at", postgresql_where=text("state = 'waiting'")),
     Index(
@@ -35,6 +36,7 @@ callbacks = Table(
         postgresql_where=text("state = 'waiting' AND kind = 'missed'"),
     ),
     Index("ix_callbacks_number", "number", postgresql_where=text("state = 'waiting'")),
+    Index("ix_callbacks_done_at", "done_at", postgresql_where=text("state = 'done'")),
     Index("ix_callbacks_next_try", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
 )
 

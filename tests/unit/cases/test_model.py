@@ -11,8 +11,8 @@ import pytest
 
 from callcenter.cases.model import (
     _NEXT,
-    Act,
     Case,
+    CaseAct,
     CaseEvent,
     CaseFilter,
     CaseState,
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
-DO: dict[Act, Callable[[Case], CaseEvent | None]] = {
-    Act.EDIT: lambda c: c.edit({"title": "new"}, by="aki", at=NOW),
-    Act.ADD_NOTE: lambda c: c.add_note("note", by="aki", at=NOW),
-    Act.LINK_CALL: lambda c: c.link_call(uuid4(), frozenset(), by="aki", at=NOW),
-    Act.CLOSE: lambda c: c.close("done", by="aki", at=NOW),
-    Act.REOPEN: lambda c: c.reopen("not done", by="aki", at=NOW),
+DO: dict[CaseAct, Callable[[Case], CaseEvent | None]] = {
+    CaseAct.EDIT: lambda c: c.edit({"title": "new"}, by="aki", at=NOW),
+    CaseAct.ADD_NOTE: lambda c: c.add_note("note", by="aki", at=NOW),
+    CaseAct.LINK_CALL: lambda c: c.link_call(uuid4(), frozenset(), by="aki", at=NOW),
+    CaseAct.CLOSE: lambda c: c.close("done", by="aki", at=NOW),
+    CaseAct.REOPEN: lambda c: c.reopen("not done", by="aki", at=NOW),
 }
 
 
@@ -60,18 +60,18 @@ def test_opening_gives_the_first_event() -> None:
     )
 
 
-@pytest.mark.parametrize(("state", "act"), list(product(CaseState, Act)))
+@pytest.mark.parametrize(("state", "act"), list(product(CaseState, CaseAct)))
 def test_an_act_is_done_where_the_table_lists_it_and_refused_elsewhere(
-    state: CaseState, act: Act
+    state: CaseState, act: CaseAct
 ) -> None:
     case = a_case(state)
     version = case.version
     wanted = {
-        (CaseState.OPEN, Act.REOPEN): None,
-        (CaseState.OPEN, Act.CLOSE): CaseState.CLOSED,
-        (CaseState.CLOSED, Act.REOPEN): CaseState.OPEN,
-        (CaseState.CLOSED, Act.CLOSE): None,
-        (CaseState.CLOSED, Act.EDIT): None,
+        (CaseState.OPEN, CaseAct.REOPEN): None,
+        (CaseState.OPEN, CaseAct.CLOSE): CaseState.CLOSED,
+        (CaseState.CLOSED, CaseAct.REOPEN): CaseState.OPEN,
+        (CaseState.CLOSED, CaseAct.CLOSE): None,
+        (CaseState.CLOSED, CaseAct.EDIT): None,
     }.get((state, act), state)
     if wanted is None:
         with pytest.raises(IllegalTransition) as refusal:

@@ -14,11 +14,11 @@ from callcenter.channels.messages.model import (
     FinishedTake,
     Message,
     MessageFilter,
+    MessageOutcome,
     MessageReason,
     MessageState,
     NothingToDo,
     NotTaken,
-    Outcome,
     TakenByAnother,
     reason_of,
 )
@@ -136,27 +136,27 @@ def test_one_takes_a_message_and_no_other_can() -> None:
     with pytest.raises(TakenByAnother):
         taken.release(by="bo", may_override=False)
     with pytest.raises(TakenByAnother):
-        taken.done(Outcome.REACHED, "", by="bo", may_override=False, at=NOW)
+        taken.done(MessageOutcome.REACHED, "", by="bo", may_override=False, at=NOW)
     assert taken.release(by="sven", may_override=True) == MESSAGE
 
 
 def test_only_what_was_taken_can_be_done_and_what_is_done_stays_done() -> None:
     with pytest.raises(NotTaken):
-        MESSAGE.done(Outcome.REACHED, "", by="aki", may_override=True, at=NOW)
+        MESSAGE.done(MessageOutcome.REACHED, "", by="aki", may_override=True, at=NOW)
     with pytest.raises(NotTaken):
         MESSAGE.release(by="aki", may_override=True)
     done = MESSAGE.take(by="aki", at=NOW).done(
-        Outcome.NOT_REACHED, " rang three times ", by="aki", may_override=False, at=NOW
+        MessageOutcome.NOT_REACHED, " rang three times ", by="aki", may_override=False, at=NOW
     )
     assert (done.state, done.outcome, done.note) == (
         MessageState.DONE,
-        Outcome.NOT_REACHED,
+        MessageOutcome.NOT_REACHED,
         "rang three times",
     )
     for act in (
         lambda: done.take(by="aki", at=NOW),
         lambda: done.release(by="aki", may_override=True),
-        lambda: done.done(Outcome.REACHED, "", by="aki", may_override=True, at=NOW),
+        lambda: done.done(MessageOutcome.REACHED, "", by="aki", may_override=True, at=NOW),
         lambda: replace(MESSAGE, state=MessageState.EMPTY).take(by="aki", at=NOW),
     ):
         with pytest.raises(NothingToDo):
@@ -167,7 +167,7 @@ def test_only_what_was_taken_can_be_done_and_what_is_done_stays_done() -> None:
 def test_a_note_that_cannot_be_kept_is_refused(note: str) -> None:
     taken = MESSAGE.take(by="aki", at=NOW)
     with pytest.raises(InvalidField):
-        taken.done(Outcome.REACHED, note, by="aki", may_override=False, at=NOW)
+        taken.done(MessageOutcome.REACHED, note, by="aki", may_override=False, at=NOW)
 
 
 @settings(deadline=None)
