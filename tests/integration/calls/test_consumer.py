@@ -432,7 +432,7 @@ async def test_a_fault_in_another_room_loses_that_record_only(
     heard = Heard()
     heard.fails_at = CallEnded
     reading = consumer(database, journal, heard)
-    for _ in range(600):
+    for _ in range(2_000):
         if not await reading.step():
             break
     assert reading.counters.faults > 3
