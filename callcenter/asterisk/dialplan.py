@@ -43,6 +43,7 @@ class Context(StrEnum):
     MEET = "cc-meet"
     HOLD = "cc-hold"
     SUB_MEET_OVER = "sub-meet-over"
+    ANNOUNCE = "cc-announce"
     SPY = "cc-spy"
     TAKE_OVER = "cc-take-over"
     MOVE = "cc-move"
@@ -108,7 +109,7 @@ class Variable(StrEnum):
     OUT_KIND = "CC_OUT_KIND"  #: department | emergency | unit
     OUT_OPTIONS = "CC_OUT_OPTIONS"  #: of that Dial: whose number the other side sees
     PASSED_BY = "CC_PASSED_BY"  #: the agent by whose wish a transfer comes, until it is journalled
-    SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the agent's channel that a supervisor hears
+    SPY_CHANNEL = "CC_SPY_CHANNEL"  #: the channel that a supervisor hears, or that is whispered to
     SPY_AGENT = "CC_SPY_AGENT"  #: … the agent
     SPY_CALL = "CC_SPY_CALL"  #: … and our UUID of the agent's call
     SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
@@ -258,6 +259,8 @@ class DialplanPrompt(StrEnum):
     CALLBACK_BUSY = "callback_busy"
     CALLBACK_NO_ANSWER = "callback_no_answer"
     CALLBACK_HELLO = "callback_hello"
+    RECORDING_PAUSED = "recording_paused"
+    RECORDING_RESUMED = "recording_resumed"
 
 
 class QueueStatus(StrEnum):
@@ -326,6 +329,10 @@ def spy_call_of(uniqueid: str) -> UUID | None:
         return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
     except ValueError:
         return None
+
+
+#: Uniqueids of the two halves of an announcement: this and a UUID. They are no call's.
+ANNOUNCE_CHANNEL_PREFIX: Final = "announce-"
 
 
 #: Between a queue's name and the language whose callers wait in this one of app_queue.

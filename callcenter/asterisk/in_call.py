@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _RING_MS: Final = 45_000
 _CALLED_WITHIN: Final = timedelta(seconds=2)
+_LET_GO_WITHIN: Final = timedelta(milliseconds=500)
+#: How much later a phone may begin to ring for a queue that called it before we did.
+_CHOSEN_BEFORE: Final = timedelta(milliseconds=300)
 _LOOK_EVERY_SECONDS: Final = 0.05
 _DIGIT: Final = timedelta(milliseconds=120)
 _BETWEEN_DIGITS_SECONDS: Final = 0.2
@@ -146,6 +149,8 @@ class InCallActs:
             try:
                 await self._channels.originate(originate(said, self._trunk_host))
                 state = await self._until_called(leg)
+                if said["endpoint"] is not None:
+                    await self._must_ring_alone(str(said["endpoint"]), leg)
             except (ActionRefused, ActRefused) as exc:
                 if said["held"]:
                     await self._bring_back(citizen)
@@ -245,12 +250,44 @@ class InCallActs:
             await self._channels.send(citizen, Context.MEET, "citizen")
         except ActionRefused as exc:
             raise ActRefused(f"The citizen cannot be brought back: {exc.reason}") from exc
-        return await self._channels.seen(citizen, lambda c: c.meets, "the citizen brought back")
+        back = await self._channels.seen(citizen, lambda c: c.meets, "the citizen brought back")
+        if await self._send_back_if_alone(back.uniqueid, await self._channels.live()):
+            raise ActRefused("The agent has hung up; the citizen waits for another one.")
+        return back
+
+    async def _send_back_if_alone(self, citizen: str, live: Mapping[str, Channel]) -> bool:
+        """A citizen who comes into the conference in the moment in which the last of ours leaves it
+        is let go by nobody: they go to the queue. True: so it was done."""
+        if not _may_be_alone(citizen, live):
+            return False
+        # Whom the conference is just letting go is still there for a moment.
+        await asyncio.sleep(_LET_GO_WITHIN.total_seconds())
+        live = await self._channels.live()
+        if not _may_be_alone(citizen, live) or not live[citizen].meets:
+            return False
+        log.warning("a citizen was alone in a conference: to the queue (%s)", citizen)
+        await self._channels.send(live[citizen], Context.MEET, "back")
+        return True
 
     async def _must_be_free(self, endpoint: str) -> None:
         live = await self._channels.live()
-        if any(channel.name.startswith(f"PJSIP/{endpoint}-") for channel in live.values()):
+        if any(_is_of(endpoint, channel) for channel in live.values()):
             raise ActRefused(f"Agent {endpoint} is in a call.")
+
+    async def _must_ring_alone(self, endpoint: str, leg: str) -> None:
+        """Raises `ActRefused`, with our call to this phone taken back, where a queue has it ring
+        too: one whose INVITE had left before our channel was there to be counted."""
+        deadline = asyncio.get_running_loop().time() + _CHOSEN_BEFORE.total_seconds()
+        while asyncio.get_running_loop().time() < deadline:
+            live = await self._channels.live()
+            own = live.get(leg)
+            if own is None:
+                return
+            others = [c for c in live.values() if _is_of(endpoint, c) and c.uniqueid != leg]
+            if any(other.state != "Down" for other in others):
+                await self._channels.hang_up(own)
+                raise ActRefused(f"Agent {endpoint} is in a call.")
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def _until_called(self, leg: str) -> str:
         """Until the leg rings, or is answered; its state. Raises `ActRefused`, `ActUnknown`."""
@@ -325,6 +362,7 @@ class InCallActs:
             citizen = live.get(citizen_id)
             if citizen is None or not citizen.is_held:
                 self._asked.pop(str(call), None)
+                await self._send_back_if_alone(citizen_id, live)
                 return
             # Nobody left: the dialplan sends the citizen to another agent within a second.
             if any(c.meets and c.conference == str(call) for c in live.values()):
@@ -348,6 +386,8 @@ def originate(said: Mapping[str, Any], trunk_host: str | None) -> dict[str, str 
     variables = [f"{Variable.CALL_ID}={call_id}"]
     if said["endpoint"] is not None:
         channel = f"PJSIP/{said['endpoint']}"
+        # The dialplan's sub-one-call counts it: Queue() and Dial() give way from here on.
+        variables.append(f"GROUP(phone)={said['endpoint']}")
     else:
         channel = f"PJSIP/{said['dialled']}@{TRUNK}"
         # RFC 3325: a provider that takes our own number from the registration for everybody's sees
@@ -373,6 +413,22 @@ def originate(said: Mapping[str, Any], trunk_host: str | None) -> dict[str, str 
 
 def _call(act: Act) -> str:
     return str(act.arguments["call_id"])
+
+
+def _may_be_alone(citizen: str, live: Mapping[str, Channel]) -> bool:
+    """In the conference with nobody else, or on the way into it."""
+    own = live.get(citizen)
+    if own is None or own.context != Context.MEET:
+        return False
+    name = own.conference
+    return not any(
+        other.meets and other.conference == name and other.uniqueid != citizen
+        for other in live.values()
+    )
+
+
+def _is_of(endpoint: str, channel: Channel) -> bool:
+    return channel.name.startswith(f"PJSIP/{endpoint}-")
 
 
 def _of(live: Mapping[str, Channel], said: Mapping[str, Any], who: str) -> Channel:

@@ -3,6 +3,10 @@
 `run` ends what lasts too long, and what was wanted over when the node died or the link was lost; at
 each connect it mutes again what is to be silent, and unmutes what is not: a mute that nobody asked
 for, or that was asked for too long ago, does not outlive this node.
+
+A pause and its end are announced after Asterisk has answered: what is announced is true, and who
+says a number after "paused" is not recorded. Both announcements come late by a moment; the agent,
+who asked, knows before.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from uuid import UUID
 
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.client import AmiClient, LinkState
+from callcenter.asterisk.announcements import Manner, News, PauseAnnouncer
 from callcenter.asterisk.channels import Channel, Channels
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.platform.clock import Clock
@@ -37,6 +42,8 @@ class RecordingPauses:
         book: PauseBook,
         clock: Clock,
         node: str,
+        *,
+        manner: Manner,
     ) -> None:
         self._ami = ami
         self._channels = Channels(ami)
@@ -44,6 +51,7 @@ class RecordingPauses:
         self._clock = clock
         self._node = node
         self._assert_anew = True
+        self.announcer = PauseAnnouncer(self._channels, bus, manner)
         bus.on_snapshot(self._on_connected)
 
     def executors(self) -> dict[str, Executor]:
@@ -85,13 +93,17 @@ class RecordingPauses:
             if over:
                 await self._book.end(pause.pause_id, pause.call_id, by=BY_CALL_END)
             return
+        recorded = True
         try:
             await self._mute(citizen, mute=not over)
         except ActionRefused as exc:
             log.warning("call %s: the recording cannot be muted: %s", pause.call_id, exc.reason)
+            recorded = False
         if over:
             by = pause.resumed_by or BY_LIMIT
             await self._book.end(pause.pause_id, pause.call_id, by=by)
+            if recorded:
+                self.announcer.announce(pause.call_id, citizen, News.RESUMED)
 
     async def _pause(self, act: Act) -> dict[str, Any]:
         call_id = UUID(str(act.arguments["call_id"]))
@@ -104,6 +116,7 @@ class RecordingPauses:
         except ActionRefused as exc:
             await self._book.refused(pause_id, call_id, by=act.wanted_by, why=exc.reason[:500])
             raise ActRefused(f"The recording goes on: {exc.reason}") from exc
+        self.announcer.announce(call_id, citizen, News.PAUSED)
         return {"pause_id": pause_id}
 
     async def _resume(self, act: Act) -> dict[str, Any]:
@@ -112,6 +125,7 @@ class RecordingPauses:
         pause_id = await self._book.want_over(call_id, by=act.wanted_by)
         await self._mute(citizen, mute=False)
         await self._book.end(pause_id, call_id, by=act.wanted_by)
+        self.announcer.announce(call_id, citizen, News.RESUMED)
         return {"pause_id": pause_id}
 
     async def _citizen(self, act: Act) -> Channel:

@@ -134,6 +134,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         has_trunk=settings.trunk_host is not None,
         region=settings.phone_region,
         pause_limit=settings.recording_pause_limit,
+        default_language=settings.default_language,
     )
     rosters = RosterService(
         database, clock, zone=settings.zone, default_language=settings.default_language

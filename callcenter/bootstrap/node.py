@@ -23,6 +23,7 @@ from callcenter.agents.supervision.service import on_facts as supervision_on_fac
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
+from callcenter.asterisk.announcements import Manner
 from callcenter.asterisk.attendance import AttendanceKeeper
 from callcenter.asterisk.callback import AmiCallbackLines
 from callcenter.asterisk.config.secrets import secret
@@ -32,6 +33,7 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.asterisk.in_call import InCallActs
 from callcenter.asterisk.install import MissingProgram, locate
 from callcenter.asterisk.keeper import SwitchKeeper
+from callcenter.asterisk.phone_holds import PhoneHolds
 from callcenter.asterisk.queue_watch import AmiQueueWatch
 from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.asterisk.supervision import Supervision
@@ -172,12 +174,19 @@ class Node:
             self._ami, self._bus, self._database, trunk_host=settings.trunk_host
         )
         self._in_call_follower = InCallFollower(self._cases, settings.zone, case_title)
+        self._phone_holds = PhoneHolds(
+            self._bus,
+            self._consumer.note,
+            system_clock,
+            lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._pauses = RecordingPauses(
             self._ami,
             self._bus,
             recording_pauses.PauseBook(self._database, system_clock),
             system_clock,
             settings.node,
+            manner=Manner(settings.recording_pause_announcement),
         )
         self._attendance = AttendanceKeeper(
             self._database,
@@ -224,7 +233,9 @@ class Node:
                     "queues": self._queue_watch.run(),
                     "acts": self._acts.run(),
                     "in calls": self._in_call.run(),
+                    "holds by phones": self._phone_holds.run(),
                     "recording pauses": self._pauses.run(),
+                    "announcements": self._pauses.announcer.run(),
                     "news of acts": self._acts.follow(),
                     "snapshots": self._take_snapshots(),
                     "report": self._report(),
@@ -386,6 +397,10 @@ class Node:
             "agents": {
                 "drift_repaired": self._attendance.drift_repaired,
                 "problems": list(self._attendance.problems[:5]),
+            },
+            "announcements": {
+                "asked": self._pauses.announcer.asked,
+                "failed": self._pauses.announcer.failed,
             },
         }
 

@@ -321,6 +321,20 @@ class PriorityChanged(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHeld(CallEvent):
+    """Ours: the phone of this leg put the others on hold by itself. Only AMI tells."""
+
+    kind: ClassVar[str] = "phone_held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRetrieved(CallEvent):
+    """Ours: the phone of this leg took the others back."""
+
+    kind: ClassVar[str] = "phone_retrieved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled(CallEvent):
     """Ours: Asterisk has no channel of this call any more, and the journal ends without saying so
     (Asterisk was killed, its disk was full)."""
@@ -376,6 +390,8 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         TakenOver,
         SurveyBegan,
         PriorityChanged,
+        PhoneHeld,
+        PhoneRetrieved,
         Reconciled,
         Superseded,
         LegMoved,

@@ -140,6 +140,27 @@ class OtherUnitAnswered(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitReached(Fact):
+    """The other unit `to`, to which the agent `by` passed the caller on, has answered."""
+
+    kind: ClassVar[str] = "unit_reached"
+    to: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLeft(Fact):
+    """That unit is not there any more: rang for `rang_ms`, talked for `talked_ms` (None: it did not
+    answer)."""
+
+    kind: ClassVar[str] = "unit_left"
+    to: str
+    by: str
+    rang_ms: int
+    talked_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartyCalled(Fact):
     """An act calls somebody in: the leg `uniqueid` exists; `agent` where it is an agent's phone."""
 
@@ -179,6 +200,26 @@ class CallerRetrieved(Fact):
     """The caller is not put aside any more."""
 
     kind: ClassVar[str] = "caller_retrieved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHolds(Fact):
+    """The phone of an agent, on the leg `uniqueid`, holds the others: they hear music, or in a
+    conference the agent's silence."""
+
+    kind: ClassVar[str] = "phone_holds"
+    uniqueid: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneHoldEnded(Fact):
+    """That hold is over, at the latest with the leg. `held_ms`: how long it was."""
+
+    kind: ClassVar[str] = "phone_hold_ended"
+    uniqueid: str
+    agent: str
+    held_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

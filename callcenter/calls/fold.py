@@ -44,7 +44,9 @@ def apply(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
     call, more = _changed(call, event)
     facts += more
     call, more = in_call.holds(call, event)
-    return call, facts + more + in_call.parties(before, call, event)
+    call, by_phone = in_call.phone_holds(call, event)
+    call, of_unit = in_call.handed(call, event)
+    return call, facts + more + by_phone + of_unit + in_call.parties(before, call, event)
 
 
 def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:

@@ -182,6 +182,18 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """The caller, passed on by agent `by` to another unit: it rings from `called_at`; `leg` is its
+    channel once it answered."""
+
+    to: str
+    by: str
+    called_at: datetime
+    leg: str | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """One attempt at a message. `length` is None while it lasts, and when nobody can tell (Asterisk
     died, or could not write): then the file decides."""
@@ -254,8 +266,12 @@ class Call:
     let_go: str = ""
     handed_on_to: str | None = None  #: another unit's number, once it was dialled
     handing_on: bool = False  #: it rings there
+    passed_by: str = ""  #: the agent who passed the caller on last
+    handed: Handed | None = None  #: there, or ringing there, by an agent's wish
     other_answered: bool = False  #: there; in a callback: the citizen
     held_since: datetime | None = None  #: put aside, with music
+    #: Holds by phones that are going on: leg → since when.
+    phone_holds: tuple[tuple[str, datetime], ...] = ()
     #: Who ended the last talk with an agent, by that leg's HANGUP: agent, caller or system.
     parted_by: str | None = None
     #: The caller is asked how it was: the conversation is over, whoever hangs up now.

@@ -160,6 +160,12 @@ def _words(fact: Fact) -> str:
             return f"Handed on to {fact.to}."
         case fa.OtherUnitAnswered():
             return "The other unit answered; the two hear each other."
+        case fa.UnitReached():
+            return f"{fact.to} has taken the caller, whom agent {fact.by} passed on."
+        case fa.UnitLeft():
+            if fact.talked_ms is None:
+                return f"{fact.to} did not take the caller."
+            return f"{fact.to} left after {fact.talked_ms / 1000:.0f} s."
         case fa.PartyCalled():
             who = f"agent {fact.agent}" if fact.agent else "another unit"
             return f"The act of an agent calls {who} in."
@@ -172,6 +178,10 @@ def _words(fact: Fact) -> str:
             return "The caller was put aside, with music."
         case fa.CallerRetrieved():
             return "The caller is not put aside any more."
+        case fa.PhoneHolds():
+            return f"Agent {fact.agent} held the others, by the phone."
+        case fa.PhoneHoldEnded():
+            return f"Agent {fact.agent} took the others back after {fact.held_ms / 1000:.0f} s."
         case fa.CallJoined():
             return f"The conversation became part of call {fact.into}."
         case fa.SpyingBegan():

@@ -58,6 +58,13 @@ _OF_NODES: Final = (
         "Fields of queue members in Asterisk that changed unasked and were mended",
         True,
     ),
+    (
+        "announcements_failed",
+        "announcements",
+        "failed",
+        "Pauses of recordings that somebody in the call was not told of",
+        True,
+    ),
     ("agi_answering", "agi", "answering", "AGI processes that answer", False),
     ("agi_processes", "agi", "of", "AGI processes there should be", False),
 )

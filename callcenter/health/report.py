@@ -5,6 +5,7 @@
      "agi":      {"answering": n, "of": n},
      "queues":   {"stuck": n, "stuck_now": [text, …]},
      "agents":   {"drift_repaired": n, "problems": [text]},
+     "announcements": {"asked": n, "failed": n},
      "asterisk": {"version": text, "started_at": time},
      "trunk":    {"contact": text, "registration": text}}
 

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         timedelta(minutes=5),
         description="A recording that an agent paused goes on by itself after this.",
     )
+    recording_pause_announcement: Literal["spoken", "tone", "none"] = Field(
+        "spoken",
+        description="What everybody in the call hears when its recording is paused and when it "
+        "goes on.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )

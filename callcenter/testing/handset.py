@@ -88,6 +88,17 @@ class Handset(asyncio.DatagramProtocol):
         """The RTP payload types that arrived."""
         return set(self._heard)
 
+    def pressed(self) -> str:
+        """The keys that arrived as RFC 4733 so far; however often the end of one was told."""
+        keys, lasts = "", False
+        for kind, packets in self._heard.items():
+            for packet in packets if kind >= 96 else ():
+                ends = bool(packet[1] & 0x80)
+                if lasts and ends:
+                    keys += _KEYS[packet[0]]
+                lasts = not ends
+        return keys
+
     def sound(self) -> Sound:
         """Everything heard so far in G.711."""
         a_law = _A_LAW[np.frombuffer(b"".join(self._heard.get(ALAW, [])), np.uint8)]
@@ -96,10 +107,7 @@ class Handset(asyncio.DatagramProtocol):
 
     def has_heard(self, prompt: Path, *, whole: bool = False) -> bool:
         """Whether the first words (`whole`: the last ones) of this 8 kHz mono WAV were heard."""
-        with wave.open(str(prompt)) as file:
-            sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
-        length = int(_WORDS.total_seconds() * _RATE)
-        return _likeness(self.sound(), sound[-length:] if whole else sound[:length]) > _ALIKE
+        return likeness(self.sound(), prompt, whole=whole) > _ALIKE
 
     async def hears(
         self, prompt: Path, *, whole: bool = False, within: timedelta = timedelta(seconds=20)
@@ -191,6 +199,15 @@ def a_law_tone(hertz: int) -> bytes:
     """One second of a tone, to `talk` with: what was said is told from other takes by its pitch."""
     sound = 8000 * np.sin(2 * np.pi * hertz * np.arange(_RATE) / _RATE)
     return bytes(np.abs(sound[:, None] - _A_LAW[None, :]).argmin(axis=1).astype(np.uint8))
+
+
+def likeness(heard: NDArray[Any], prompt: Path, *, whole: bool = False) -> float:
+    """How like a stretch of what was heard is to the first words (`whole`: the last ones) of this
+    8 kHz mono WAV: from 0 to 1."""
+    with wave.open(str(prompt)) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)
+    length = int(_WORDS.total_seconds() * _RATE)
+    return _likeness(heard.astype(np.float64), sound[-length:] if whole else sound[:length])
 
 
 def _likeness(heard: Sound, wanted: Sound) -> float:

@@ -382,11 +382,12 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
 
 def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
     for context, exten, line in plan.code:
-        for entered in (Context.SPY, Context.TAKE_OVER, Context.MOVE):
+        for entered in (Context.SPY, Context.TAKE_OVER, Context.MOVE, Context.ANNOUNCE):
             assert f"{entered}," not in line, (context, exten, line)
-    [spied] = [line for _, _, line in plan.code if line.startswith("ChanSpy(")]
+    whispered, spied = (line for _, _, line in plan.code if line.startswith("ChanSpy("))
     # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
     assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
+    assert whispered == "ChanSpy(${CC_SPY_CHANNEL},quEw)"  # cc-announce
     options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
     assert options == list(spy_options().values())
     assert [str(mode) for mode in SpyMode] == list(plan.extens[Context.SPY])[:3]

@@ -28,6 +28,18 @@ async def entry_of(
     return None if row is None else _entry(row)
 
 
+async def emergency_dialled(connection: AsyncConnection, number_dialled: str) -> Entry | None:
+    """The emergency service for which the trunk is asked for this number."""
+    wanted = (
+        select(numbers)
+        .where(numbers.c.number_dialled == number_dialled, numbers.c.kind == Kind.EMERGENCY.value)
+        .order_by(numbers.c.number)
+        .limit(1)
+    )
+    row = (await connection.execute(wanted)).mappings().first()
+    return None if row is None else _entry(row)
+
+
 async def entries_after(
     connection: AsyncConnection,
     after: str,

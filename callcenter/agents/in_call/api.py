@@ -23,6 +23,7 @@ from callcenter.agents.in_call.model import (
     MOST_REASON,
     Act,
     CallNow,
+    HeldBy,
     Purpose,
     Result,
     Target,
@@ -115,13 +116,26 @@ class PauseView(Schema):
     until_at: datetime
 
 
+class HoldView(Schema):
+    """Somebody was held: the citizen by an `act`, or the others by an agent's `phone`."""
+
+    by: HeldBy
+    agent: str | None
+    began_at: datetime
+    ended_at: datetime | None
+
+
 class InCallView(Schema):
-    """A conversation: which acts it allows now, who is there, whether the citizen is put aside."""
+    """A conversation: which acts it allows now, who is there, whether the citizen is put aside.
+
+    `held_since` is of an act; `holds` are all spans, those by phones too.
+    """
 
     call_id: UUID
     allowed: list[Act]
     agents: list[str]
     held_since: datetime | None
+    holds: list[HoldView]
     parties: list[PartyView]
     recording_paused: PauseView | None
 
@@ -132,6 +146,7 @@ def _view(now: CallNow) -> InCallView:
         allowed=list(now.allowed()),
         agents=[leg.agent for leg in now.talking if leg.agent],
         held_since=now.held_since,
+        holds=[HoldView.model_validate(hold) for hold in now.holds],
         parties=[
             PartyView.model_validate(
                 {name: getattr(party, name) for name in PartyView.model_fields}

@@ -138,6 +138,23 @@ class PauseNow:
     until_at: datetime
 
 
+class HeldBy(StrEnum):
+    """What held somebody."""
+
+    ACT = "act"  #: the citizen, put aside by the API
+    PHONE = "phone"  #: the others of the call, by the agent's phone itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A span; `agent` is whose phone held, None where an act did. `ended_at` None: it goes on."""
+
+    by: HeldBy
+    agent: str | None
+    began_at: datetime
+    ended_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallNow:
     """A call as the rows tell it. `talking`: the legs of agents who talk in it."""
@@ -148,9 +165,11 @@ class CallNow:
     caller_number: str | None
     ended: bool
     citizen: LegNow
+    language: str | None = None
     talking: tuple[LegNow, ...] = ()
     parties: tuple[Party, ...] = ()
     held_since: datetime | None = None
+    holds: tuple[Hold, ...] = ()
     recording: bool = False
     pause: PauseNow | None = None
 

@@ -4,7 +4,7 @@ back as the journal tells it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -41,11 +41,13 @@ from callcenter.cases.service import CaseService
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import Unavailable
-from callcenter.switch.acts import ActOrders
+from callcenter.switch.acts import ActOrders, ActRefused
 
 #: How long a reply waits for the journal to tell what the node saw.
 _TOLD_WITHIN: Final = timedelta(seconds=2)
 _LOOK_EVERY_SECONDS: Final = 0.05
+#: Agents of a queue who are tried, one after the other, where each gets a call in that moment.
+_MOST_ASKED: Final = 3
 
 #: Makes the arguments of an act, in its transaction; may write rows that belong to it.
 _Arguments = Callable[[AsyncConnection, CallNow, LegNow], Awaitable[dict[str, Any]]]
@@ -73,6 +75,7 @@ class InCallService:
         has_trunk: bool,
         region: str,
         pause_limit: timedelta,
+        default_language: str,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -81,6 +84,7 @@ class InCallService:
         self._has_trunk = has_trunk
         self._region = region
         self._pause_limit = pause_limit
+        self._default_language = default_language
 
     async def now(self, call_id: UUID) -> CallNow:
         """Raises `NoSuchCall`."""
@@ -112,15 +116,44 @@ class InCallService:
         return await self.now(call_id)
 
     async def consult(self, call_id: UUID, to: Target, *, who: Principal) -> CallNow:
-        """The citizen hears music while the agent asks; `complete` or `cancel` ends it.
+        """The citizen hears music while the agent asks; `complete` or `cancel` ends it. Of a queue
+        a ready agent is asked, of the same level the one who is ready longest.
 
         Raises `NotReachable`, `NoTrunk` too.
         """
-        if to.queue is not None:
-            raise NotReachable(
-                "A queue cannot be asked for you: dial it on your phone, or transfer blindly."
+        if to.queue is None:
+            return await self._call_in(call_id, Act.TRANSFER, Purpose.CONSULTATION, to, who=who)
+        refused: ActRefused | NotReachable = NotReachable(
+            f"Nobody of queue {to.queue} is free now: nobody can be asked."
+        )
+        for agent_id in await self._ready_in(call_id, to, who):
+            asked = Target(agent=agent_id)
+            try:
+                return await self._call_in(
+                    call_id, Act.TRANSFER, Purpose.CONSULTATION, asked, who=who
+                )
+            except ActRefused as exc:
+                refused = exc  # a call came to them first: the next one
+        raise refused
+
+    async def _ready_in(self, call_id: UUID, to: Target, who: Principal) -> Sequence[str]:
+        """Whom of a queue `who` may ask now, who is to be asked first ahead."""
+        assert to.queue is not None
+        async with self._database.transaction() as connection:
+            now = await store.call_now(connection, call_id)
+            if now is None:
+                raise NoSuchCall
+            await self._leg_of(connection, now, Act.TRANSFER, who)
+            now.must_allow(Act.TRANSFER)
+            await self._must_be_reachable(connection, now, to)
+            ready = await store.ready_in(
+                connection,
+                to.queue,
+                now.language,
+                default_language=self._default_language,
+                now=self._clock(),
             )
-        return await self._call_in(call_id, Act.TRANSFER, Purpose.CONSULTATION, to, who=who)
+        return [agent_id for agent_id in ready if now.leg_of(agent_id) is None][:_MOST_ASKED]
 
     async def complete(self, call_id: UUID, *, who: Principal) -> CallNow:
         """The citizen goes to whom was asked, and the agent leaves."""

@@ -7,15 +7,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.access.model import Principal
-from callcenter.agents.in_call.model import CallNow, LegNow, Party, PauseNow, Purpose, Result
-from callcenter.agents.in_call.tables import call_holds, call_parties
-from callcenter.agents.tables import agents
+from callcenter.agents.in_call.model import (
+    CallNow,
+    HeldBy,
+    Hold,
+    LegNow,
+    Party,
+    PauseNow,
+    Purpose,
+    Result,
+)
+from callcenter.agents.in_call.tables import call_holds, call_parties, phone_holds
+from callcenter.agents.tables import agent_states, agents
 from callcenter.calls.tables import agent_talks, call_legs, calls
+from callcenter.queues.queries import serving
 from callcenter.queues.tables import queues
 from callcenter.recordings.tables import recording_pauses, recordings
 from callcenter.switch.tables import switch_acts
@@ -85,9 +95,11 @@ async def call_now(
         caller_number=row["caller_number"],
         ended=row["ended_at"] is not None,
         citizen=LegNow(uniqueid=row["uniqueid"]),
+        language=row["language"],
         talking=tuple(LegNow(uniqueid=talk.uniqueid, agent=talk.agent) for talk in talking),
         parties=tuple(await parties_of(connection, call_id)),
         held_since=held_since,
+        holds=tuple(await holds_of(connection, call_id)),
         recording=records is not None,
         pause=None
         if pause is None
@@ -181,6 +193,47 @@ async def end_hold(connection: AsyncConnection, call_id: UUID, at: datetime) -> 
     )
 
 
+async def begin_phone_hold(
+    connection: AsyncConnection, call_id: UUID, uniqueid: str, agent: str, at: datetime
+) -> None:
+    values = {"call_id": call_id, "uniqueid": uniqueid, "agent": agent, "began_at": at}
+    await connection.execute(upsert(phone_holds).values(**values).on_conflict_do_nothing())
+
+
+async def end_phone_hold(
+    connection: AsyncConnection, call_id: UUID, uniqueid: str, at: datetime
+) -> None:
+    await connection.execute(
+        update(phone_holds)
+        .where(
+            phone_holds.c.call_id == call_id,
+            phone_holds.c.uniqueid == uniqueid,
+            phone_holds.c.ended_at.is_(None),
+        )
+        .values(ended_at=func.greatest(phone_holds.c.began_at, at))
+    )
+
+
+async def holds_of(connection: AsyncConnection, call_id: UUID) -> list[Hold]:
+    """Every span in which somebody of the call was held, oldest first."""
+    by_acts = select(call_holds.c.began_at, call_holds.c.ended_at, null().label("agent")).where(
+        call_holds.c.call_id == call_id
+    )
+    by_phones = select(phone_holds.c.began_at, phone_holds.c.ended_at, phone_holds.c.agent).where(
+        phone_holds.c.call_id == call_id
+    )
+    rows = await connection.execute(by_acts.union_all(by_phones).order_by("began_at"))
+    return [
+        Hold(
+            by=HeldBy.PHONE if row.agent else HeldBy.ACT,
+            agent=row.agent,
+            began_at=row.began_at,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    ]
+
+
 async def line_of_call(connection: AsyncConnection, call_id: UUID) -> tuple[bool, str | None]:
     """Whether the call is a citizen's, and its line."""
     row = (
@@ -189,6 +242,25 @@ async def line_of_call(connection: AsyncConnection, call_id: UUID) -> tuple[bool
         )
     ).one_or_none()
     return (row is not None and row.direction != "internal", row.line if row else None)
+
+
+async def begun_by_agent(connection: AsyncConnection, call_id: UUID) -> tuple[str, str | None]:
+    """Of a call between agents: whose phone began it, and what was dialled."""
+    row = (
+        await connection.execute(
+            select(calls.c.dialled_number, call_legs.c.agent)
+            .select_from(
+                calls.outerjoin(
+                    call_legs,
+                    (call_legs.c.call_id == calls.c.call_id)
+                    & (call_legs.c.uniqueid == calls.c.uniqueid),
+                )
+            )
+            .where(calls.c.call_id == call_id)
+            .limit(1)
+        )
+    ).one_or_none()
+    return ("", None) if row is None else (row.agent or "", row.dialled_number)
 
 
 async def citizen_of_leg(connection: AsyncConnection, uniqueid: str) -> tuple[UUID, str] | None:
@@ -213,6 +285,36 @@ async def agent_is_there(connection: AsyncConnection, agent_id: str) -> bool:
         select(agents.c.agent_id).where(agents.c.agent_id == agent_id, agents.c.active)
     )
     return found is not None
+
+
+async def ready_in(
+    connection: AsyncConnection,
+    queue: str,
+    language: str | None,
+    *,
+    default_language: str,
+    now: datetime,
+) -> list[str]:
+    """Agents who serve the queue now and are ready at their phones, by penalty, then the longest
+    ready. Where it has agents for the citizen's language, those."""
+    ready = await connection.execute(
+        select(agent_states.c.agent_id, agent_states.c.since).where(
+            agent_states.c.state == "ready", agent_states.c.phone == "there"
+        )
+    )
+    since = {row.agent_id: row.since for row in ready}
+    places = [
+        place
+        for place in await serving(
+            connection, list(since), default_language=default_language, now=now
+        )
+        if place.of == queue and place.agent_id in since
+    ]
+    own = [place for place in places if place.queue == f"{queue}-{language}"]
+    best: dict[str, int] = {}
+    for place in own or places:
+        best[place.agent_id] = min(place.penalty, best.get(place.agent_id, place.penalty))
+    return sorted(best, key=lambda agent_id: (best[agent_id], since[agent_id], agent_id))
 
 
 async def queue_is_there(connection: AsyncConnection, name: str) -> bool:

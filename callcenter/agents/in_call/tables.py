@@ -1,4 +1,4 @@
-"""Who was called into a call by an act, and when the citizen was put aside."""
+"""Who was called into a call by an act, when the citizen was put aside, and when a phone held."""
 
 from __future__ import annotations
 
@@ -37,6 +37,23 @@ call_holds = Table(
     Index(
         "uq_call_holds_one_open",
         "call_id",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+phone_holds = Table(
+    "phone_holds",
+    metadata,
+    Column("call_id", ForeignKey("calls.call_id"), primary_key=True),
+    Column("uniqueid", Text, primary_key=True),
+    Column("began_at", Moment, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("ended_at", Moment),
+    Index(
+        "uq_phone_holds_one_open",
+        "call_id",
+        "uniqueid",
         unique=True,
         postgresql_where=text("ended_at IS NULL"),
     ),

@@ -90,10 +90,29 @@ class Conversation:
 
 
 Talking = Callable[[], Awaitable[Conversation]]
+TalkingIn = Callable[[SippParty], Awaitable[Conversation]]
+
+
+@pytest.fixture
+def talking_in(scene: Scene) -> TalkingIn:
+    """The conversation of a citizen and agent 1001, once they talk."""
+
+    async def they_talk() -> str:
+        calls = await scene.calls()
+        assert len(calls) == 1
+        view = await scene.hotline.get(f"/calls/{calls[0]['call_id']}/in-call")
+        assert view["agents"] == ["1001"]
+        return str(calls[0]["call_id"])
+
+    async def conversation(citizen: SippParty) -> Conversation:
+        call_id = await eventually(they_talk, "they talk", within=timedelta(seconds=25))
+        return Conversation(scene, citizen, call_id)
+
+    return conversation
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def talking(scene: Scene) -> AsyncIterator[Talking]:
+async def talking(scene: Scene, talking_in: TalkingIn) -> AsyncIterator[Talking]:
     """Begins the conversation."""
     async with AsyncExitStack() as stack:
 
@@ -103,28 +122,30 @@ async def talking(scene: Scene) -> AsyncIterator[Talking]:
             citizen = scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=50))
             await stack.enter_async_context(citizen)
 
-            async def they_talk() -> str:
-                calls = await scene.calls()
-                assert len(calls) == 1
-                view = await scene.hotline.get(f"/calls/{calls[0]['call_id']}/in-call")
-                assert view["agents"] == ["1001"]
-                return str(calls[0]["call_id"])
-
-            call_id = await eventually(they_talk, "they talk", within=timedelta(seconds=25))
+            call = await talking_in(citizen)
             await asyncio.sleep(1)
-            return Conversation(scene, citizen, call_id)
+            return call
 
         yield begin
 
 
+@pytest.fixture
+def units_address(in_call_hotline: Instance) -> tuple[str, int]:
+    """Where whoever is called over the trunk listens."""
+    host, _, port = in_call_hotline.extra["TRUNK_HOST"].rpartition(":")
+    return host, int(port)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def units(in_call_hotline: Instance) -> AsyncIterator[SippParty]:
+async def units(
+    in_call_hotline: Instance, units_address: tuple[str, int]
+) -> AsyncIterator[SippParty]:
     """Whoever is called over the trunk: answers, and stays until the other side hangs up."""
-    port = int(in_call_hotline.extra["TRUNK_HOST"].rpartition(":")[2])
+    host, port = units_address
     party = SippParty(
         in_call_hotline.installation,
         SCENARIOS / "agent_answers.xml",
-        UNITS,
+        host,
         in_call_hotline.sip,
         calls=None,
         port=port,

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+import re
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from callcenter.testing.handset import Handset, likeness
+
 if TYPE_CHECKING:
-    from tests.e2e.in_call.conftest import Talking
+    from tests.e2e.conftest import Scene
+    from tests.e2e.in_call.conftest import Talking, TalkingIn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+#: A second of silence in A-law.
+_QUIET = b"\xd5" * 8000
 
 
 async def test_a_paused_recording_is_silent_in_that_span_and_keeps_its_length(
@@ -47,3 +55,50 @@ async def test_a_paused_recording_is_silent_in_that_span_and_keeps_its_length(
     assert (before.mean(axis=0) > 100).all(), "both voices before"
     assert (loud[-8000:].mean(axis=0) > 100).all(), "both voices after"
     assert whole - len(sound) / 8000 < 2, "the length stays true"
+
+
+async def test_both_hear_that_the_recording_is_paused_and_that_it_goes_on(
+    scene: Scene, talking_in: TalkingIn
+) -> None:
+    """In Queue()'s bridge and in a conference; it is no call, and no part of the recording."""
+    async with AsyncExitStack() as stack:
+        agent = await stack.enter_async_context(Handset("127.0.0.3"))
+        keys = {"handset": str(agent.port)}
+        await stack.enter_async_context(scene.agent("1001", "agent_handset.xml", keys=keys))
+        citizen = await stack.enter_async_context(Handset())
+        party = await stack.enter_async_context(
+            scene.citizen("citizen_handset.xml", keys=citizen.keys)
+        )
+        await citizen.hears(await scene.flow_text("welcome", "zh"))
+        await citizen.press("0")
+        call = await talking_in(party)
+        # Asterisk whispers into the stream that the other side sends: also one that is quiet.
+        for ear in (agent, citizen):
+            voice = asyncio.create_task(ear.talk(_QUIET), name="a quiet line")
+            stack.callback(voice.cancel)
+
+        async def told(path: str, prompt: str, **body: str) -> None:
+            for ear in (agent, citizen):
+                ear.forget()
+            await call.act(path, **body)
+            for ear in (citizen, agent):
+                await ear.hears(scene.prompt(prompt, "zh"), whole=True, within=timedelta(seconds=8))
+
+        await told("recording/pause", "recording_paused", reason="card number")
+        await told("recording/resume", "recording_resumed")
+        await call.act("hold")
+        await call.act("unhold")
+        await told("recording/pause", "recording_paused", reason="once more")
+        await told("recording/resume", "recording_resumed")
+        row = await call.over()
+
+    assert len(await scene.calls()) == 1, "an announcement is no call"
+    assert sorted(leg["role"] for leg in row["legs"]) == ["agent", "citizen"]
+    metrics = (await scene.hotline.client.get("/metrics")).text
+    told_of = dict(re.findall(r"^callcenter_(\w+_total)\{.*\} ([0-9.]+)$", metrics, re.M))
+    assert float(told_of["announcements_failed_total"]) == 0
+    assert float(told_of["journal_rejects_total"]) == 0
+    sound = await scene.sound_of(await scene.recording_of(row))
+    for prompt in ("recording_paused", "recording_resumed"):
+        for side in (0, 1):
+            assert likeness(sound[:, side], scene.prompt(prompt, "zh")) < 0.5

@@ -45,9 +45,16 @@ async def test_from_a_queue_to_an_agent_to_a_colleague_who_was_asked_to_another_
     [refused] = back["parties"]
     assert refused["ended_at"]
 
+
+    async def is_ready() -> bool:
+        state = await call.scene.hotline.get("/agents/1002/state")
+        return bool(state["state"] == "ready" and state["phone"] == "there")
+
     async with call.scene.agent("1002"):
-        asked = await call.act("transfer", to={"agent": "1002"}, kind="consulted")
+        await eventually(is_ready, "1002 is ready", within=timedelta(seconds=10))
+        asked = await call.act("transfer", to={"queue": "enterprise"}, kind="consulted")
         assert asked["held_since"], "the citizen hears music"
+        assert asked["parties"][-1]["agent"] == "1002", "the one who is ready there"
         await call.until(lambda v: v["agents"] == ["1001", "1002"], "the colleague answers")
         early = await call.act("three-way", 409, number="119")
         assert "complete, cancel" in early["detail"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,13 +24,15 @@ from callcenter.agents.in_call.api import router
 from callcenter.agents.in_call.follow import InCallFollower
 from callcenter.agents.in_call.service import InCallService
 from callcenter.agents.seed import seed_agents
-from callcenter.agents.tables import agents
+from callcenter.agents.tables import agent_states, agents
 from callcenter.bootstrap.cases import case_title
 from callcenter.calls.consumer import JournalConsumer
+from callcenter.calls.events import PhoneHeld, PhoneRetrieved
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
+from callcenter.queues.tables import queue_members
 from callcenter.recordings.service import on_facts as recordings_on_facts
 from callcenter.switch.acts import Act, ActOrders, ActRefused, ActRunner, Executor
 from callcenter.switch.tables import switch_acts
@@ -59,6 +61,7 @@ class Stage:
     agent: AsyncClient  #: logged in as agent 1001
     done: list[Act] = field(default_factory=list)
     refuses: str | None = None
+    busy: frozenset[str] = frozenset()  #: agents who got a call in this moment
     told: int = 0
 
     async def tell(self, until: Callable[[bytes], bool]) -> None:
@@ -72,6 +75,8 @@ class Stage:
 
     async def do(self, act: Act) -> dict[str, Any]:
         self.done.append(act)
+        if act.arguments.get("endpoint") in self.busy:
+            raise ActRefused("They are in a call.")
         if self.refuses:
             raise ActRefused(self.refuses)
         return {}
@@ -110,6 +115,7 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
             has_trunk=True,
             region="CN",
             pause_limit=timedelta(minutes=5),
+            default_language="zh",
         )
         service_router = router(service, desk.guard)
         desk.app.include_router(service_router, prefix="/api/v1")
@@ -273,6 +279,33 @@ async def test_a_call_there_is_not_is_not_found(stage: Stage) -> None:
     assert reply.status_code == 404
 
 
+async def test_of_a_queue_the_agent_who_is_ready_longest_is_asked_and_then_the_next(
+    stage: Stage,
+) -> None:
+    ago = {"1001": 90, "1002": 20, "1003": 40, "1004": 60, "1005": 80}
+    async with stage.desk.database.transaction() as connection:
+        for agent_id, seconds in ago.items():
+            await connection.execute(
+                agent_states.insert().values(
+                    agent_id=agent_id,
+                    state="talking" if agent_id == "1001" else "ready",
+                    phone="there",
+                    since=stage.desk.clock() - timedelta(seconds=seconds),
+                )
+            )
+        await connection.execute(
+            queue_members.update().where(queue_members.c.agent_id == "1004").values(penalty=5)
+        )
+    # 1005 is not of this queue; 1004 is of a later level; a call comes to 1003 in this moment.
+    stage.busy = frozenset({"1003"})
+    reply = await stage.act("transfer", to={"queue": "enterprise"}, kind="consulted")
+    assert reply.status_code == 200, reply.text
+    assert [act.arguments["endpoint"] for act in stage.done] == ["1003", "1002"]
+    gone, asked = reply.json()["parties"]
+    assert (gone["agent"], bool(gone["ended_at"])) == ("1003", True)
+    assert (asked["agent"], asked["purpose"], asked["ended_at"]) == ("1002", "consultation", None)
+
+
 async def test_without_a_trunk_nobody_outside_is_called(stage: Stage) -> None:
     service = InCallService(
         stage.desk.database,
@@ -282,7 +315,43 @@ async def test_without_a_trunk_nobody_outside_is_called(stage: Stage) -> None:
         has_trunk=False,
         region="CN",
         pause_limit=timedelta(minutes=5),
+        default_language="zh",
     )
     stage.desk.app.include_router(router(service, stage.desk.guard), prefix="/api/v1/untrunked")
     reply = await stage.agent.post(f"/untrunked/calls/{CALL}/three-way", json={"number": "119"})
     assert (reply.status_code, reply.json()["type"]) == (409, "/problems/no-trunk")
+
+
+async def test_holds_by_the_phone_stand_beside_those_by_acts(stage: Stage) -> None:
+    async def by_phone(kind: type[PhoneHeld | PhoneRetrieved], after: float) -> None:
+        leg, began = "node1-1795580061.5", datetime.fromtimestamp(1795580061.9, UTC)
+        record = kind(
+            key=f"{kind.kind:_<13.13}{after:03.1f}".encode(),
+            at=began + timedelta(seconds=after),
+            uniqueid=leg,
+            linkedid="node1-1795580060.4",
+            channel="PJSIP/1001-00000003",
+        )
+        noting = asyncio.create_task(stage.consumer.note(record))
+        while not noting.done():
+            await stage.consumer.step()
+            await asyncio.sleep(0)
+        await noting
+
+    async def holds() -> list[tuple[str, str | None, bool]]:
+        said = (await stage.agent.get(f"/calls/{CALL}/in-call")).json()["holds"]
+        return [(hold["by"], hold["agent"], hold["ended_at"] is None) for hold in said]
+
+    await by_phone(PhoneHeld, 0.1)
+    await by_phone(PhoneHeld, 0.1)  # told again by a node that did not know it was kept
+    assert await holds() == [("phone", "1001", True)]
+    await by_phone(PhoneRetrieved, 0.5)
+    await stage.tell(lambda line: b'"CC_HOLD"' in line)
+    assert await holds() == [("phone", "1001", False), ("act", None, True)]
+    await by_phone(PhoneHeld, 4)
+    await stage.tell(lambda line: b'"LINKEDID_END"' in line and b"1001" in line)
+    assert await holds() == [
+        ("phone", "1001", False),
+        ("act", None, False),
+        ("phone", "1001", False),
+    ]

@@ -15,6 +15,7 @@ import pytest
 from callcenter.access.audit import AuditService
 from callcenter.asterisk.ami import AmiClient, AmiSettings
 from callcenter.asterisk.ami.bus import AmiBus
+from callcenter.asterisk.announcements import Manner
 from callcenter.asterisk.recording_pauses import RecordingPauses
 from callcenter.calls.facts import CallEnded
 from callcenter.platform.db import Database
@@ -46,12 +47,21 @@ class Studio:
     bus: AmiBus
     refuses: bool = False
     muted: list[bool] = field(default_factory=list)
+    cannot_announce: bool = False
+    announced: list[tuple[str, bool]] = field(default_factory=list)
 
     def mute(self, action: Headers) -> bytes:
         if self.refuses:
             return error(action, "Cannot set mute flag")
         assert (action["Channel"], action["Direction"]) == (CHANNEL, "both")
         self.muted.append(action["State"] == "1")
+        return success(action)
+
+    def originate(self, action: Headers) -> bytes:
+        if self.cannot_announce:
+            return error(action, "Extension does not exist.")
+        # What is announced, and whether the recording was silent by then.
+        self.announced.append((action["Exten"], self.muted[-1]))
         return success(action)
 
     def channels(self, action: Headers) -> bytes:
@@ -91,6 +101,11 @@ class Studio:
                 await running
 
 
+def language(action: Headers) -> bytes:
+    assert action["Variable"] == "CHANNEL(language)"
+    return success(action, ("Variable", action["Variable"]), ("Value", "en"))
+
+
 @pytest.fixture
 async def studio(database: Database) -> AsyncIterator[Studio]:
     clock = FixedClock()
@@ -108,10 +123,15 @@ async def studio(database: Database) -> AsyncIterator[Studio]:
     await client.start()
     await client.wait_ready(timedelta(seconds=5))
     book = PauseBook(database, clock)
-    node = RecordingPauses(client, bus, book, clock, "node1")
+    node = RecordingPauses(client, bus, book, clock, "node1", manner=Manner.SPOKEN)
     made = Studio(database, clock, ami, book, client, node, bus)
     ami.answers |= {"MixMonitorMute": made.mute, "CoreShowChannels": made.channels}
+    ami.answers |= {"Originate": made.originate, "Getvar": language}
+    announcing = asyncio.create_task(node.announcer.run(), name="announcements")
     yield made
+    announcing.cancel()
+    with suppress(asyncio.CancelledError):
+        await announcing
     await client.close()
     await ami.stop()
 
@@ -178,3 +198,54 @@ async def test_a_pause_ends_with_its_call(studio: Studio) -> None:
             await on_facts(connection, [fact])
     assert await studio.spans() == [("ling", "system:call_ended")]
     assert [act for act, _, _ in await studio.audit()] == ["recording.pause", "recording.resume"]
+
+
+async def test_a_pause_is_announced_when_it_is_true_and_so_is_its_end(studio: Studio) -> None:
+    await studio.pause()
+    await studio.act("in_call.resume")
+    await studio.pause()
+    studio.clock.forward(LIMIT)
+    await studio.runs_until_ended("system:limit")
+    told = [("spoken_paused", True), ("spoken_resumed", False)]
+    await eventually(lambda: len(studio.announced) == 4, "told", within=timedelta(seconds=5))
+    # (The first is asked for while the second is done: what counts is that none came too early.)
+    assert [what for what, _ in studio.announced] == [what for what, _ in told * 2]
+    assert studio.announced[-1] == ("spoken_resumed", False)
+
+
+async def test_a_pause_that_cannot_be_announced_holds_and_is_counted(studio: Studio) -> None:
+    studio.cannot_announce = True
+    await studio.pause()
+    announcer = studio.node.announcer
+    await eventually(lambda: announcer.failed == 1, "counted", within=timedelta(seconds=5))
+    assert studio.muted == [True]
+    assert await studio.spans() == [("ling", None)]
+
+
+async def test_nothing_is_announced_where_asterisk_did_not_mute(studio: Studio) -> None:
+    studio.refuses = True
+    with pytest.raises(ActRefused):
+        await studio.pause()
+    studio.refuses = False
+    await studio.pause()
+    await eventually(lambda: len(studio.announced) == 1, "told", within=timedelta(seconds=5))
+
+
+async def test_an_announcement_that_is_not_played_is_counted(studio: Studio) -> None:
+    announcer = studio.node.announcer
+    ours, other = ("Uniqueid", "announce-7"), ("Uniqueid", "node1-7.7")
+    serving = asyncio.create_task(studio.bus.serve(studio.client), name="events")
+    studio.ami.send(
+        event("OriginateResponse", ours, ("Response", "Failure"), ("Reason", "0")),
+        event("OriginateResponse", ours, ("Response", "Success"), ("Reason", "4")),
+        event("OriginateResponse", other, ("Response", "Failure"), ("Reason", "0")),
+        event("Hangup", ours, ("Cause", "38")),
+        event("Hangup", ours, ("Cause", "16")),
+        event("Hangup", other, ("Cause", "38")),
+    )
+    try:
+        await eventually(lambda: announcer.failed == 2, "counted", within=timedelta(seconds=5))
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving

@@ -160,4 +160,4 @@ def test_an_emergency_service_sees_the_citizens() -> None:
 def test_a_colleagues_phone_is_called_without_headers_of_the_trunk() -> None:
     headers = originate(said(endpoint="1002", dialled=None, caller_id="1001"), None)
     assert headers["Channel"] == "PJSIP/1002"
-    assert headers["Variable"] == [f"CC_CALL_ID={CALL}"]
+    assert headers["Variable"] == [f"CC_CALL_ID={CALL}", "GROUP(phone)=1002"]

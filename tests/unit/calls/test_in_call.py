@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcenter.calls import events as ev
+from callcenter.calls import facts as fa
 from callcenter.calls.book import CallBook
 from callcenter.calls.events import CallEvent
 from callcenter.calls.in_call import uniqueid_of_party
 from callcenter.calls.model import Call, VisitOutcome
 from callcenter.calls.tail import Position
+from callcenter.calls.timeline import timeline
 from tests.unit.calls.test_fold import fold, journal, kinds
 
 pytestmark = pytest.mark.unit
@@ -142,3 +145,123 @@ def test_no_disorder_leaves_the_caller_put_aside_or_a_party_there_after_the_end(
         assert call.held_since is None
         called, left = (kinds(facts).count(kind) for kind in ("party_called", "party_left"))
         assert called == left
+
+
+def test_an_announcement_is_no_call_and_no_leg_of_one() -> None:
+    events = journal("recording_paused")
+    announcing = [event for event in events if event.uniqueid.startswith("announce-")]
+    assert len({event.linkedid for event in announcing}) == 8, "four times, to two people"
+    book = booked(events)
+    (call,) = book.calls.values()
+    assert sorted(call.role_of(leg) for leg in call.legs) == ["agent", "citizen"]
+    assert (book.held, book.dropped) == (0, len(announcing))
+    without = booked([event for event in events if event not in announcing])
+    assert without.calls == book.calls
+
+
+def by_phone(
+    event: type[ev.PhoneHeld | ev.PhoneRetrieved], leg: CallEvent, after: int
+) -> CallEvent:
+    at = leg.at + timedelta(milliseconds=after)
+    key = f"{event.kind}/{after}".encode()
+    return event(key=key, at=at, uniqueid=leg.uniqueid, linkedid=leg.linkedid, channel=leg.channel)
+
+
+def agent_in_bridge(events: list[CallEvent]) -> CallEvent:
+    return next(e for e in events if isinstance(e, ev.BridgeEntered) and "1001" in e.channel)
+
+
+def with_holds(*holds: CallEvent) -> list[CallEvent]:
+    return sorted([*journal("answered_call"), *holds], key=lambda event: event.at)
+
+
+def test_a_hold_by_the_phone_is_a_span_from_one_record_to_the_other() -> None:
+    leg = agent_in_bridge(journal("answered_call"))
+    events = with_holds(
+        by_phone(ev.PhoneHeld, leg, 100),
+        by_phone(ev.PhoneHeld, leg, 150),  # a phone says it twice
+        by_phone(ev.PhoneRetrieved, leg, 400),
+        by_phone(ev.PhoneRetrieved, leg, 450),
+    )
+    call, facts = fold(events)
+    told = [fact for fact in facts if isinstance(fact, fa.PhoneHolds | fa.PhoneHoldEnded)]
+    assert [(type(fact), fact.agent) for fact in told] == [
+        (fa.PhoneHolds, "1001"),
+        (fa.PhoneHoldEnded, "1001"),
+    ]
+    assert isinstance(told[1], fa.PhoneHoldEnded)
+    assert told[1].held_ms == 300
+    assert call.phone_holds == ()
+    words = [item.detail for item in timeline(call.call_id, "node1", events)]
+    assert "Agent 1001 held the others, by the phone." in words
+
+
+def test_a_hold_that_nobody_ends_ends_with_the_phones_leg() -> None:
+    events = journal("answered_call")
+    leg = agent_in_bridge(events)
+    call, facts = fold(with_holds(by_phone(ev.PhoneHeld, leg, 100)))
+    (ended,) = (fact for fact in facts if isinstance(fact, fa.PhoneHoldEnded))
+    own = call.leg(leg.uniqueid)
+    assert own is not None
+    assert ended.at == own.ended_at
+    late = by_phone(ev.PhoneHeld, replace(leg, at=events[-1].at), 1)
+    assert "phone_holds" not in kinds(fold([*events, late])[1]), "the call is over"
+
+
+@given(st.data())
+def test_whenever_phones_hold_every_hold_has_its_end(data: st.DataObject) -> None:
+    events = journal(
+        data.draw(st.sampled_from(["answered_call", "three_way", "attended_transfer"]))
+    )
+    legs = [event for event in events if event.channel]
+    holds = [
+        by_phone(
+            data.draw(st.sampled_from([ev.PhoneHeld, ev.PhoneRetrieved])),
+            data.draw(st.sampled_from(legs)),
+            data.draw(st.integers(0, 20_000)),
+        )
+        for _ in range(data.draw(st.integers(1, 8)))
+    ]
+    for call in booked(sorted([*events, *holds], key=lambda event: event.at)).calls.values():
+        assert call.phone_holds == ()
+    _, facts = fold(sorted([*events, *holds], key=lambda event: event.at))
+    told = kinds(facts)
+    assert told.count("phone_holds") == told.count("phone_hold_ended")
+
+
+def test_whom_a_phone_passes_on_to_another_unit_is_told_of_from_ring_to_end() -> None:
+    call, facts = fold(journal("phone_to_emergency"))
+    reached, left = (fact for fact in facts if isinstance(fact, fa.UnitReached | fa.UnitLeft))
+    assert isinstance(reached, fa.UnitReached)
+    assert isinstance(left, fa.UnitLeft)
+    assert (reached.to, reached.by, left.to, left.by) == ("119", "1001", "119", "1001")
+    assert left.talked_ms is not None
+    assert left.at - timedelta(milliseconds=left.talked_ms) == pytest.approx(
+        reached.at, abs=timedelta(milliseconds=1)
+    )
+    assert call.ended_at is not None
+    assert call.ended_at >= left.at
+    assert call.handed is None
+
+
+def test_a_unit_that_does_not_answer_is_told_of_when_the_citizen_is_with_us_again() -> None:
+    events = journal("phone_to_emergency")
+    dialled = next(n for n, event in enumerate(events) if isinstance(event, ev.HandingOn))
+    own = events[dialled]
+    back = ev.QueueEntered(
+        key=b"back",
+        at=own.at + timedelta(seconds=5),
+        uniqueid=own.uniqueid,
+        linkedid=own.linkedid,
+        queue="general",
+        why="transfer",
+    )
+    _, facts = fold([*events[: dialled + 1], back])
+    (left,) = (fact for fact in facts if isinstance(fact, fa.UnitLeft))
+    assert (left.by, left.rang_ms, left.talked_ms) == ("1001", 5000, None)
+    assert "unit_reached" not in kinds(facts)
+
+
+def test_whom_the_flow_hands_on_no_agent_passed_on() -> None:
+    events = [e for e in journal("phone_to_emergency") if "1001" not in e.channel]
+    assert not {"unit_reached", "unit_left"} & set(kinds(fold(events)[1]))
