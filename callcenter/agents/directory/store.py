@@ -32,7 +32,9 @@ async def emergency_dialled(connection: AsyncConnection, number_dialled: str) ->
     """The emergency service for which the trunk is asked for this number."""
     wanted = (
         select(numbers)
-        .where(numbers.c.number_dialled == number_dialled, numbers.c.kind == Kind.EMERGENCY.value)
+        .where(
+            numbers.c.number_dialled == number_dialled, numbers.c.kind == UnitKind.EMERGENCY.value
+        )
         .order_by(numbers.c.number)
         .limit(1)
     )

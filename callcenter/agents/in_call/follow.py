@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.directory import store as directory
-from callcenter.agents.directory.model import Kind
+from callcenter.agents.directory.model import UnitKind
 from callcenter.agents.in_call import store
 from callcenter.agents.in_call.model import Purpose
 from callcenter.calls.facts import (
@@ -108,7 +108,7 @@ class InCallFollower:
         """An agent spoke with an emergency service first, on the own phone, and joined the two."""
         agent, dialled = await store.begun_by_agent(connection, fact.call_id)
         service = await directory.entry_of(connection, dialled) if dialled else None
-        if service is not None and service.kind is Kind.EMERGENCY:
+        if service is not None and service.kind is UnitKind.EMERGENCY:
             text = f"{_ASKED}: {service.name} ({service.number}); 接通 answered; {agent}"
             await self._note_citizen(connection, UUID(fact.into), text, fact.at)
 

@@ -45,7 +45,6 @@ async def test_from_a_queue_to_an_agent_to_a_colleague_who_was_asked_to_another_
     [refused] = back["parties"]
     assert refused["ended_at"]
 
-
     async def is_ready() -> bool:
         state = await call.scene.hotline.get("/agents/1002/state")
         return bool(state["state"] == "ready" and state["phone"] == "there")
