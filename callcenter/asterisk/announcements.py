@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 #: Those not asked of Asterisk yet; a pause is a rare thing.
 _MOST_WAITING: Final = 200
 _ANSWER_MS: Final = 2000
+#: Ends the identifier of the half that whispers.
+_EAR: Final = "-e"
 #: Cause of the hang-up where nothing could be played (dialplan/extensions_in_call.conf).
 _NOT_PLAYED: Final = "38"
 
@@ -104,7 +106,9 @@ class PauseAnnouncer:
             self._failed("Asterisk could not begin it")
 
     def _on_over(self, event: AmiMessage) -> None:
-        ours = (event.get("Uniqueid") or "").startswith(ANNOUNCE_CHANNEL_PREFIX)
+        uniqueid = event.get("Uniqueid") or ""
+        # The half at the ear ends with the same cause.
+        ours = uniqueid.startswith(ANNOUNCE_CHANNEL_PREFIX) and not uniqueid.endswith(_EAR)
         if ours and event.get("Cause") == _NOT_PLAYED:
             self._failed("its prompt could not be played")
 
@@ -139,7 +143,7 @@ def originate(
     return {
         "Channel": f"Local/ear@{Context.ANNOUNCE}/n",
         "ChannelId": channel,
-        "OtherChannelId": f"{channel}-e",
+        "OtherChannelId": f"{channel}{_EAR}",
         "Context": Context.ANNOUNCE,
         "Exten": f"{manner}_{news}",
         "Priority": "1",

@@ -18,7 +18,6 @@ from callcenter.lines.surveys import store as surveys
 from callcenter.platform.clock import Clock, system_clock
 from callcenter.platform.db import Database
 from callcenter.platform.settings import Settings
-from callcenter.queues.callbacks import store as callbacks
 from callcenter.recordings.quality import store as quality
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,6 @@ def kept(settings: Settings) -> Sequence[Kept]:
         Kept("quality_samples", settings.quality_kept_days, quality.forget_samples),
         Kept("survey_answers", settings.surveys_kept_days, surveys.forget),
         Kept("call_flags", settings.flags_kept_days, flags.forget),
-        Kept("callbacks", settings.callbacks_kept_days, callbacks.forget_done),
     )
 
 

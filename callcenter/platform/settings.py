@@ -244,9 +244,6 @@ class Settings(BaseSettings):
     )
     surveys_kept_days: KeptDays = Field(1095, description="Days that survey answers are kept.")
     flags_kept_days: KeptDays = Field(365, description="Days that agents' flags (abuse) are kept.")
-    callbacks_kept_days: KeptDays = Field(
-        365, description="Days that callbacks are kept after they were done; open ones always."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )

@@ -56,5 +56,3 @@ CREATE OR REPLACE TRIGGER quality_objections_append_only BEFORE UPDATE OR DELETE
 -- ----
 -- What is old is looked for by these.
 CREATE INDEX ix_quality_scores_scored_at ON quality_scores (scored_at)
--- ----
-CREATE INDEX ix_callbacks_done_at ON callbacks (done_at) WHERE state = 'done'

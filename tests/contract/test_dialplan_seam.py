@@ -402,7 +402,7 @@ def test_only_the_node_leads_to_what_supervisors_do(plan: Dialplan) -> None:
     whispered, spied = (line for _, _, line in plan.code if line.startswith("ChanSpy("))
     # u: without it the name is a beginning, and PJSIP/1001-0000002a would do for …2ab too.
     assert spied == "ChanSpy(${CC_SPY_CHANNEL},${CC_SPY_OPTIONS})"
-    assert whispered == "ChanSpy(${CC_SPY_CHANNEL},quEw)"  # cc-announce
+    assert whispered == "ChanSpy(${CC_SPY_CHANNEL},quElw)"  # cc-announce
     options = re.findall(r"Set\(CC_SPY_OPTIONS=(\w+)\)", plan.text)
     assert options == list(spy_options().values())
     assert [str(mode) for mode in SpyMode] == list(plan.extens[Context.SPY])[:3]

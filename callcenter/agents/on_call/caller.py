@@ -37,7 +37,7 @@ _ROUND_SECONDS: Final = 1.0
 #: The journal has told of a call before this, or Asterisk has a channel that rings.
 _PATIENCE: Final = RING + timedelta(seconds=10)
 #: Alerts looked at in one round.
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -134,9 +134,7 @@ class AlertCaller:
         async with self._database.transaction() as connection:
             rings = {rota.name for rota in await store.list_rotas(connection) if rota.rings}
             line = await store.line_shown(connection)
-            for alert in await store.waiting_alerts(connection, _AT_ONCE):
-                if alert.rota not in rings:
-                    continue
+            for alert in await store.waiting_alerts(connection, _AT_ONCE, of=rings):
                 calls = list(await store.calls_of(connection, alert.alert_id))
                 people = to_be_called(
                     alert, await store.steps_of(connection, alert.alert_id), calls, now

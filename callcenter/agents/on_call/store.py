@@ -132,15 +132,16 @@ async def alert_of(
     return None if row is None else _alert(row)
 
 
-async def waiting_alerts(connection: AsyncConnection, limit: int) -> Sequence[Alert]:
-    """Open ones, the longest on their level first, locked; those another process holds are left to
-    it."""
+async def waiting_alerts(
+    connection: AsyncConnection, limit: int, *, of: Collection[str] | None = None
+) -> Sequence[Alert]:
+    """Open ones (`of` these rotas), the longest on their level first, locked; those another process
+    holds are left to it."""
+    open_ones = select(alerts).where(alerts.c.state == AlertState.OPEN.value)
+    if of is not None:
+        open_ones = open_ones.where(alerts.c.rota.in_(of))
     rows = await connection.execute(
-        select(alerts)
-        .where(alerts.c.state == AlertState.OPEN.value)
-        .order_by(alerts.c.level_since)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        open_ones.order_by(alerts.c.level_since).limit(limit).with_for_update(skip_locked=True)
     )
     return [_alert(row) for row in rows.mappings()]
 

@@ -159,15 +159,6 @@ def may_prioritise(call: LiveCall) -> None:
         )
 
 
-def _must_wait(call: LiveCall) -> None:
-    if call.direction != "inbound" or not call.is_waiting:
-        raise NotNow(
-            f"The {call.direction} call is {call.state}: only a citizen who waits in a queue "
-            "can be given another place.",
-            *_allowed(call),
-        )
-
-
 def _allowed(call: LiveCall) -> tuple[str, ...]:
     if call.direction != "inbound":
         return ()

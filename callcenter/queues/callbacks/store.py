@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import and_, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -389,24 +389,3 @@ async def waits_before(
         )
     )
     return int(callers or 0) + int(others or 0)
-
-
-async def forget_done(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Delete callbacks that were done before, with their attempts; how many went. One with a call
-    under way stays."""
-    c = callbacks.c
-    under_way = exists().where(
-        callback_tries.c.callback_id == c.callback_id, callback_tries.c.ended_at.is_(None)
-    )
-    wanted = (
-        select(c.callback_id)
-        .where(c.state == CallbackState.DONE.value, c.done_at < before, ~under_way)
-        .order_by(c.done_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    old = list((await connection.execute(wanted)).scalars())
-    if old:
-        for table in (callback_calls, callback_tries, callbacks):
-            await connection.execute(delete(table).where(table.c.callback_id.in_(old)))
-    return len(old)

@@ -36,7 +36,6 @@ callbacks = Table(
         postgresql_where=text("state = 'waiting' AND kind = 'missed'"),
     ),
     Index("ix_callbacks_number", "number", postgresql_where=text("state = 'waiting'")),
-    Index("ix_callbacks_done_at", "done_at", postgresql_where=text("state = 'done'")),
     Index("ix_callbacks_next_try", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
 )
 

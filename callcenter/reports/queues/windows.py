@@ -10,16 +10,14 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Final
+from itertools import accumulate, islice
+from typing import Final, NamedTuple
 
 #: Quarters in 24 hours.
 A_DAY: Final = 96
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Bound:
+class Bound(NamedTuple):
     """Windows that begin in quarter number `quarter` have this rate at least."""
 
     answered: float
@@ -32,23 +30,25 @@ def bounds(offered: Sequence[int], answered: Sequence[int], last: int) -> list[B
 
     A window that begins within quarter q has all of q+1 … q+95 in it and something of q and q+96.
     """
-    came = [0, *accumulate(offered)]
-    served = [0, *accumulate(answered)]
-    size = len(offered)
-
-    def between(sums: Sequence[int], first: int, behind: int) -> int:
-        return sums[min(max(behind, first), size)] - sums[min(first, size)]
-
+    came, served = _sums(offered), _sums(answered)
+    touched = zip(came, came[A_DAY + 1 :], served, served[A_DAY + 1 :], strict=False)
+    covered = zip(served[1:], served[A_DAY:], strict=False)
     found = []
-    for quarter in range(last + 1):
-        if not between(came, quarter, quarter + A_DAY + 1):
+    for quarter, ((before, came_by, good_before, good_by), (first, behind)) in enumerate(
+        zip(islice(touched, last + 1), covered, strict=False)
+    ):
+        if came_by == before:
             continue
-        good = between(served, quarter + 1, quarter + A_DAY)
-        bad = between(came, quarter, quarter + A_DAY + 1) - between(
-            served, quarter, quarter + A_DAY + 1
-        )
-        found.append(Bound(good / (good + bad) if good + bad else 1.0, quarter))
+        good = behind - first
+        least = good + (came_by - before) - (good_by - good_before)
+        found.append(Bound(good / least if least else 1.0, quarter))
     return found
+
+
+def _sums(numbers: Sequence[int]) -> list[int]:
+    """Of all before each; a day longer, in which nobody came."""
+    sums = [0, *accumulate(numbers)]
+    return sums + [sums[-1]] * (A_DAY + 1)
 
 
 def at_edges(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ async def on_call(scene: Scene, agent_id: str, level: int) -> None:
 
 async def test_nobody_picks_up_so_the_next_level_is_called_and_presses_1(scene: Scene) -> None:
     client = scene.hotline.client
-    rota = {"name": "floods", "title": "防汛值班", "ack_within_seconds": 15}
+    rota = {"name": "floods", "title": "防汛值班", "ack_within_seconds": 12}
     assert (await client.post("/api/v1/on-call", json=rota)).status_code == 201
     await on_call(scene, "1002", 1)
     await on_call(scene, "1001", 2)
@@ -52,6 +53,8 @@ async def test_nobody_picks_up_so_the_next_level_is_called_and_presses_1(scene: 
 
             await handset.hears(scene.prompt("alert_call", "zh"), within=timedelta(seconds=40))
             await handset.hears(scene.prompt("alert_case", "zh"))
+            groups = await scene.hotline.console("group show channels")
+            assert re.search(r"PJSIP/1001-\S+\s+1001\s+phone", groups), "no queue rings it now"
             # In the middle of the digits: a key counts at any moment.
             await handset.press("1")
             await handset.hears(scene.prompt("alert_noted", "zh"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -96,3 +96,33 @@ async def test_a_phone_that_transfers_to_the_fire_brigade_leaves_the_case_what_t
     assert "(119)" in answered
     assert re.search(r"\(119\); 20..-.*, 接通 answered .* s; 1001$", over)
     assert (await scene.timeline(row)).count("unit_reached") == 1
+
+
+async def test_who_asks_the_fire_brigade_first_by_phone_leaves_the_case_a_note_of_it(
+    scene: Scene, talking_in: TalkingIn, units: SippParty
+) -> None:
+    phone = scene.agent(
+        "1001",
+        "agent_transfers_attended.xml",
+        keys={"target": "119", "switch": "{}:{}".format(*scene.hotline.sip)},
+        flags=("-default_behaviors", "all,-abortunexp"),
+        pause=timedelta(seconds=2),
+    )
+    citizen = scene.citizen("citizen_presses_0.xml", pause=timedelta(seconds=50))
+    async with phone, citizen:
+        await scene.rings("1001")
+
+        async def noted() -> dict[str, Any]:
+            call = next(one for one in await scene.calls() if one["direction"] == "inbound")
+            case = await scene.case_of(await scene.hotline.get(f"/calls/{call['call_id']}"))
+            said = [event["detail"].get("text", "") for event in case["history"]]
+            notes = [text for text in said if "Emergency transfer" in text]
+            assert len(notes) == 1, notes
+            assert "asked first" in notes[0]
+            assert re.search(r"\(119\); 接通 answered; 1001$", notes[0])
+            return call
+
+        await eventually(noted, "the case tells", within=timedelta(seconds=20))
+        assert CITIZEN not in units.messages, "asked from the agent's phone: our number"
+        citizen.hang_up()
+        await scene.call(disposition="answered", agent="1001")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset, likeness
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ async def test_a_paused_recording_is_silent_in_that_span_and_keeps_its_length(
     assert whole - len(sound) / 8000 < 2, "the length stays true"
 
 
+async def counted(scene: Scene) -> dict[str, float]:
+    """What `/metrics` counts."""
+    text = (await scene.hotline.client.get("/metrics")).text
+    found = re.findall(r"^callcenter_(\w+_total)\{.*\} ([0-9.]+)$", text, re.M)
+    return {name: float(value) for name, value in found}
+
+
 async def test_both_hear_that_the_recording_is_paused_and_that_it_goes_on(
     scene: Scene, talking_in: TalkingIn
 ) -> None:
@@ -90,14 +98,26 @@ async def test_both_hear_that_the_recording_is_paused_and_that_it_goes_on(
         await call.act("unhold")
         await told("recording/pause", "recording_paused", reason="once more")
         await told("recording/resume", "recording_resumed")
+        assert (await counted(scene))["announcements_failed_total"] == 0
+
+        # What cannot be announced is done all the same, and counted: here for two ears.
+        await call.act("recording/pause", reason="a third time")
+        hidden = scene.prompt("recording_resumed", "zh")
+        away = hidden.rename(hidden.with_suffix(".away"))
+        try:
+            assert (await call.act("recording/resume"))["recording_paused"] is None
+
+            async def is_counted() -> bool:
+                return (await counted(scene))["announcements_failed_total"] == 2
+
+            await eventually(is_counted, "counted", within=timedelta(seconds=8))
+        finally:
+            away.rename(hidden)
         row = await call.over()
 
     assert len(await scene.calls()) == 1, "an announcement is no call"
     assert sorted(leg["role"] for leg in row["legs"]) == ["agent", "citizen"]
-    metrics = (await scene.hotline.client.get("/metrics")).text
-    told_of = dict(re.findall(r"^callcenter_(\w+_total)\{.*\} ([0-9.]+)$", metrics, re.M))
-    assert float(told_of["announcements_failed_total"]) == 0
-    assert float(told_of["journal_rejects_total"]) == 0
+    assert (await counted(scene))["journal_rejects_total"] == 0
     sound = await scene.sound_of(await scene.recording_of(row))
     for prompt in ("recording_paused", "recording_resumed"):
         for side in (0, 1):

@@ -71,39 +71,6 @@ class Archive:
             at=at,
         )
 
-    async def callback(
-        self, number: int, done_at: datetime | None, *, open_try: bool = False
-    ) -> None:
-        callback = UUID(int=number)
-        done = {"state": "waiting" if done_at is None else "done", "outcome": None, "by": None}
-        if done_at is not None:
-            done |= {"outcome": "reached", "by": "aki"}
-        await self.sql(
-            "INSERT INTO callbacks (callback_id, queue, number, language, wanted_at, place_at,"
-            " state, outcome, done_at, done_by) VALUES (:id, 'general', :number, 'zh', :at, :at,"
-            " :state, :outcome, :done_at, :by)",
-            id=callback,
-            number=f"+86138001380{number:02}",
-            at=OLD,
-            done_at=done_at,
-            **done,
-        )
-        await self.sql(
-            "INSERT INTO callback_tries (callback_id, number, call_id, node, state, placed_at,"
-            " ended_at, outcome) VALUES (:id, 1, :id, 'node1', :state, :at, :ended, :outcome)",
-            id=callback,
-            at=OLD,
-            state="placed" if open_try else "ended",
-            ended=None if open_try else OLD,
-            outcome=None if open_try else "not_served",
-        )
-        await self.sql(
-            "INSERT INTO callback_calls VALUES (:id, :call, :at)",
-            id=callback,
-            call=await self.call(),
-            at=OLD,
-        )
-
     async def score(self, score_id: int, at: datetime, corrects: int | None = None) -> None:
         await self.sql(
             "INSERT INTO quality_scores (score_id, form_id, recording_id, call_id, agent, answers,"
@@ -162,7 +129,6 @@ async def test_what_is_old_goes_what_is_not_stays_and_the_audit_counts(
         "quality_samples": 0,
         "survey_answers": 2,
         "call_flags": 2,
-        "callbacks": 0,
     }
     assert (await archive.count("survey_answers"), await archive.count("call_flags")) == (1, 1)
     records = await AuditService(archive.database).list(who="system:retention")
@@ -193,20 +159,6 @@ async def test_a_large_archive_goes_in_small_transactions_each_of_which_is_told(
     assert gone == {"survey_answers": 5}
     records = await AuditService(archive.database).list(who="system:retention")
     assert [record.detail["count"] for record in records] == [1, 2, 2]
-
-
-async def test_callbacks_go_once_they_were_done_long_ago_with_their_attempts(
-    archive: Archive, settings: Settings
-) -> None:
-    await archive.callback(1, OLD)
-    await archive.callback(2, NEW)
-    await archive.callback(3, None)
-    await archive.callback(4, OLD, open_try=True)
-    gone = await forget_old(archive.database, CLOCK, kept(settings))
-    assert gone["callbacks"] == 1
-    for table in ("callbacks", "callback_tries", "callback_calls"):
-        assert await archive.count(table) == 3, table
-    assert await archive.count("callbacks WHERE callback_id = '" + str(UUID(int=1)) + "'") == 0
 
 
 async def test_a_score_goes_with_its_corrections_when_the_last_word_is_old(
