@@ -1,7 +1,8 @@
 """The one rule by which a call changes: `apply(call, event) -> (call, facts)`.
 
 What a record does stands with its subject: `in_menu` (the flow), `waiting` (queues), `ringing` and
-`talking` (agents), `in_call` (whom acts call in), `supervised`, `faxing`, `messages`, `ending`.
+`talking` (agents), `in_call` (whom acts call in), `supervised`, `alerts` (people on call),
+`faxing`, `messages`, `ending`.
 
 Pure. A record seen before has no effect; a record that comes after the end only completes the legs.
 No order of records raises, and none breaks the rules of the table `calls`.
