@@ -1,8 +1,14 @@
-"""`make bench`: each line is one of ours beside what it is compared with, alternating, medians."""
+"""`make bench`: each line is one of ours beside what it is compared with, alternating, medians.
+
+Benches that take minutes are named at the end with what they take; `python -m bench --long` runs
+these too, one after another.
+"""
 
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +31,15 @@ ROUNDS = 7
 #: Fewer than the 100,000 of `python -m bench.articles`, which takes minutes to fill.
 ARTICLES = 20_000
 CAPTURE = Path(__file__).parents[1] / "tests/recordings/journal/answered_call.csv"
+
+#: Benches that take minutes, or a whole instance: what they measure, how long they take.
+LONG = {
+    "estimate": ("our wait estimate beside app_queue's, on simulated days", "1 min"),
+    "in_force": ("how soon a change is in force with 500 agents; a whole instance", "4 min"),
+    "day": ("2,000 Poisson arrivals through Asterisk beside Erlang A", "8 min"),
+    "figures": ("reports over a year of 1,000,000 waits, rows alone beside roll-ups", "15 min"),
+    "articles": ("search over 100,000 articles", "5 min"),
+}
 
 _EVENT = (
     b"Event: Newchannel\r\nPrivilege: call,all\r\nSequenceNumber: %d\r\n"
@@ -117,6 +132,18 @@ def report(what: str, ours: float, other: float, beside: str) -> None:
     print(f"{what:<32}{ours:>10,.0f} /CPU-s  {ours / other:5.2f} × {beside} ({other:,.0f})")
 
 
+def run_long() -> int:
+    """Each in a process of its own; how many failed."""
+    failed = 0
+    for name in LONG:
+        print(f"\n== bench.{name}", flush=True)
+        failed += (
+            subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode  # noqa: S603
+            != 0
+        )
+    return failed
+
+
 if __name__ == "__main__":
     print(f"medians of {ROUNDS} alternating rounds, CPU time")
     ami_ingest()
@@ -125,3 +152,8 @@ if __name__ == "__main__":
     studio()
     live()
     articles(ARTICLES)
+    print("\nlonger, not run here (python -m bench --long runs them all):")
+    for name, (what, takes) in LONG.items():
+        print(f"  python -m bench.{name:<10} {takes:>7}  {what}")
+    if "--long" in sys.argv[1:]:
+        sys.exit(run_long())

@@ -37,7 +37,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from callcenter.reports.erlang import with_patience
+from callcenter.reports.staffing.erlang import with_patience
 from callcenter.testing.eventually import eventually
 from callcenter.testing.instance import Instance
 from callcenter.testing.sipp_party import SippParty, free_udp_port

@@ -29,6 +29,7 @@ ROOMS = (
     "queues.estimates",
     "recordings",
     "recordings.quality",
+    "reports.rollups",
     "schedules",
     "switch",
 )

@@ -136,6 +136,7 @@ def originate(call: CallbackCall) -> dict[str, str | list[str]]:
         Variable.WAIT: str(int(call.wait.total_seconds())),
         Variable.RING: str(int(call.ring.total_seconds())),
         Variable.ASKED: str(int(_since_1970(call.asked_at))),
+        Variable.SURVEY: "yes" if call.survey else "",
         Variable.UNTIL: str(int(_since_1970(call.until))),
     }
     return {

@@ -46,8 +46,11 @@ class Context(StrEnum):
     ANNOUNCE = "cc-announce"
     SPY = "cc-spy"
     TAKE_OVER = "cc-take-over"
+    SUB_AUTO_ANSWER = "sub-auto-answer"
     MOVE = "cc-move"
     SURVEY = "cc-survey"
+    ALERT = "cc-alert"
+    CALLBACK_SURVEY = "cc-callback-survey"
     AGENT_CODE = "cc-agent-code"
     SUB_ONE_CALL = "sub-one-call"
     SUB_AGENT_ANSWERS = "sub-agent-answers"
@@ -115,11 +118,17 @@ class Variable(StrEnum):
     SPY_MODE = "CC_SPY_MODE"  #: listen | whisper | join
     SPY_OPTIONS = "CC_SPY_OPTIONS"  #: ChanSpy()'s options for it
     SPY_TOLD = "CC_SPY_TOLD"  #: `yes` once the journal has the spying call
+    AUTO_ANSWER = "CC_AUTO_ANSWER"  #: `yes`: who takes a call over has a phone that shall answer
     MOVE_TO = "CC_MOVE_TO"  #: the queue a supervisor moves a caller to
+    ALERT = "CC_ALERT"  #: our UUID of the alert that somebody on call is told of
+    ALERT_CASE = "CC_ALERT_CASE"  #: the digits of its case; empty: it has none
+    DIGIT = "CC_DIGIT"  #: how many of them were spoken
     SURVEY = "CC_SURVEY"  #: `yes`: the caller is asked after the conversation
     JOINED = "CC_JOINED"  #: when the first wait began, in ms since 1970: the place in every queue
     LONGEST = "CC_LONGEST"  #: longest wait there, seconds; this and those below: cc-queue-plan
     MOST = "CC_MOST"  #: how many may wait there in all its languages; 0: app_queue's own count does
+    ALL_WAITING = "CC_ALL_WAITING"  #: how many wait in all queues together
+    PLACE = "CC_PLACE"  #: tenths of a second from PLACES_FROM to the first wait
     WAITING = "CC_WAITING"  #: how many do, where MOST counts
     OWN = "CC_OWN"  #: seconds among those of the caller's language only; empty: there are none
     FULL_EXIT = "CC_FULL_EXIT"  #: voicemail | queue | callback | number
@@ -142,6 +151,7 @@ class Variable(StrEnum):
     WRAPUP = "CC_WRAPUP"  #: on an agent's leg: seconds of wrap-up after this call
     QUEUESTATUS = "QUEUESTATUS"
     CALLBACK = "CC_CALLBACK"  #: our UUID of the callback
+    ASKS = "CC_ASKS"  #: the option of a callback's Dial that leads to the survey, or empty
     CALLBACK_TO = "CC_CALLBACK_TO"  #: what cc-callback-dial dials, as the trunk is told it
     NUMBER = "CC_NUMBER"  #: the citizen's number in E.164
     WAIT = "CC_WAIT"  #: how long a callback waits for an agent, seconds
@@ -162,6 +172,7 @@ class Global(StrEnum):
     DEFAULT_LANGUAGE = "CC_DEFAULT_LANGUAGE"
     RECORD_FROM = "CC_RECORD_FROM"
     MAX_CALL_SECONDS = "CC_MAX_CALL_SECONDS"
+    PLACES_FROM = "CC_PLACES_FROM"  #: not generated: sub-queue-prio moves it on
     TRUNK_DIAL = "CC_TRUNK_DIAL"  #: the endpoint other numbers are dialled by; `none`
     OUT_CALLER = "CC_OUT_CALLER"  #: the number others see when an agent calls them
     WRAPUP_PREFIX = "CC_WRAPUP_"  #: CC_WRAPUP_<queue>: seconds of wrap-up after its calls; 0: none
@@ -261,6 +272,10 @@ class DialplanPrompt(StrEnum):
     CALLBACK_HELLO = "callback_hello"
     RECORDING_PAUSED = "recording_paused"
     RECORDING_RESUMED = "recording_resumed"
+    ALERT_CALL = "alert_call"
+    ALERT_CASE = "alert_case"
+    ALERT_PRESS = "alert_press"
+    ALERT_NOTED = "alert_noted"
 
 
 class QueueStatus(StrEnum):
@@ -333,6 +348,18 @@ def spy_call_of(uniqueid: str) -> UUID | None:
 
 #: Uniqueids of the two halves of an announcement: this and a UUID. They are no call's.
 ANNOUNCE_CHANNEL_PREFIX: Final = "announce-"
+#: Uniqueid of the channel of somebody on call who is told of an alert: this and that call's UUID.
+ALERT_CHANNEL_PREFIX: Final = "alert-"
+
+
+def alert_call_of(uniqueid: str) -> UUID | None:
+    """The call that tells of an alert whose channel has this uniqueid, if it is one."""
+    if not uniqueid.startswith(ALERT_CHANNEL_PREFIX):
+        return None
+    try:
+        return UUID(uniqueid.removeprefix(ALERT_CHANNEL_PREFIX))
+    except ValueError:
+        return None
 
 
 #: Between a queue's name and the language whose callers wait in this one of app_queue.
@@ -340,6 +367,8 @@ QUEUE_LANGUAGE: Final = "-"
 
 #: Extensions of cc-queue-plan: this and the queue's name.
 QUEUE_PLAN_PREFIX: Final = "queue_"
+#: The extension of cc-queue-plan that counts who waits anywhere.
+QUEUE_PLAN_WAITING: Final = "waiting"
 
 
 def asterisk_queue(name: str, language: str | None = None) -> str:
@@ -377,14 +406,33 @@ def language_of_queue(asterisk_name: str) -> str | None:
 #: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
 #: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
 #: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
+#: 21 steps fill the 31 bits app_queue has for it, so that a step is 115 days of tenths of a second:
+#: places are counted from a moment that moves on (Global.PLACES_FROM) whenever nobody waits.
 PRIORITY_STEP: Final = 100_000_000
-PRIORITY_EPOCH: Final = 1_767_225_600  # 2026-01-01; the count begins anew every 3.17 years
 HIGHEST_PRIORITY: Final = 20
+#: In tenths of a second: who waits first after the move may have waited so long before (30 days:
+#: a callback), and after so long again the moment moves on.
+PLACES_BACK: Final = 25_920_000
 
 
-def queue_prio(priority: int, since: int) -> int:
-    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in seconds since 1970."""
-    return (priority + 1) * PRIORITY_STEP - (since - PRIORITY_EPOCH) % PRIORITY_STEP
+def places_from(counted_from: int | None, now: int, waiting: int) -> int:
+    """The moment places are counted from, as somebody begins to wait at `now` beside `waiting`
+    others; tenths of a second since 1970. None: none was counted yet since Asterisk started.
+
+    It moves only while nobody waits, so that those who wait at once are counted from one moment.
+    Where somebody always waits for 85 days on end it stays, and who comes later than that is
+    served in the order of app_queue's own clock.
+    """
+    if counted_from is None:
+        return now - PLACES_BACK
+    is_old = not 0 <= now - counted_from <= 2 * PLACES_BACK
+    return now - PLACES_BACK if is_old and not waiting else counted_from
+
+
+def queue_prio(priority: int, since: int, counted_from: int) -> int:
+    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in tenths of a second since 1970."""
+    place = min(max(since - counted_from, 0), PRIORITY_STEP - 1)
+    return (priority + 1) * PRIORITY_STEP - place
 
 
 def priority_of(prio: int) -> int:
@@ -429,5 +477,7 @@ class JournalEvent(StrEnum):
     PASSED = "CC_PASSED"  #: by=<agent>&to=<agent, queue or number>: a transfer by the API
     SPY = "CC_SPY"  #: call=<uuid of the call that is heard>&agent=&mode=<listen|whisper|join>
     TAKE_OVER = "CC_TAKE_OVER"  #: agent=<the phone that a supervisor takes the call to>
+    #: alert=<uuid>&agent=&key=<empty: picked up; 1: acknowledged>
+    ALERT = "CC_ALERT"
     SURVEY = "CC_SURVEY"  #: line=: the agent has hung up, the caller is asked
     END = "CC_END"  #: call=<uuid>&node=<last node>: hang-up handler of the first channel

@@ -26,11 +26,13 @@ _NOT_IN_USE: Final = "1"
 
 
 class AmiQueueWatch:
-    """One for each node; `run` is to be supervised, `watch` tells what was seen."""
+    """One for each node; `run` is to be supervised, `watch` tells what was seen. `dials`: callbacks
+    can be dialled, so that they are offered to who waits."""
 
-    def __init__(self, database: Database, ami: AmiClient) -> None:
+    def __init__(self, database: Database, ami: AmiClient, *, dials: bool) -> None:
         self._database = database
         self._ami = ami
+        self._dials = dials
         self.watch = QueueWatch()
 
     async def run(self) -> None:
@@ -72,7 +74,7 @@ class AmiQueueWatch:
 
     async def _speaking(self, looks: Iterable[Look]) -> frozenset[str]:
         async with self._database.transaction() as connection:
-            names = await speaking_queues(connection)
+            names = await speaking_queues(connection, dials=self._dials)
         return frozenset(look.queue for look in looks if our_queue(look.queue) in names)
 
 

@@ -72,6 +72,7 @@ class Supervision:
         if agent is None or agent.get("Channel") != channel or not _CHANNEL.fullmatch(channel):
             raise ActRefused(f"Agent {wish['agent']} is not in that call any more.")
         await self._must_be_free(live, phone)
+        by_itself = _AUTO_ANSWER if wish.get("auto_answer") else ()
         await self._ami.action(
             "Originate",
             {
@@ -88,6 +89,9 @@ class Supervision:
                     f"{Variable.SPY_CHANNEL}={channel}",
                     f"{Variable.SPY_AGENT}={wish['agent']}",
                     f"{Variable.SPY_CALL}={wish['call_id']}",
+                    # As sub-one-call counts them: no queue rings this phone meanwhile.
+                    f"GROUP(phone)={phone}",
+                    *by_itself,
                 ],
             },
         )
@@ -137,6 +141,10 @@ class Supervision:
             await self._hang_up(listening)
             live = await self._channels()
         await self._must_be_free(live, phone)
+        by_itself = "yes" if wish.get("auto_answer") else ""
+        await self._set(caller["Channel"], Variable.AUTO_ANSWER, by_itself)
+        before = await self._status(caller["Channel"])
+        old_bridge = before.get("BridgeID") if before is not None else None
         await self._redirect(caller["Channel"], Context.TAKE_OVER, phone)
 
         async def at_the_phone() -> Pickup | None:
@@ -145,7 +153,9 @@ class Supervision:
                 raise ActRefused("The caller has hung up.")
             if now.get("Context") != Context.TAKE_OVER:
                 return None
-            return Pickup.CONNECTED if now.get("BridgeID") else None
+            # A moment after the redirect it is still in the bridge with the agent.
+            bridge = now.get("BridgeID")
+            return Pickup.CONNECTED if bridge and bridge != old_bridge else None
 
         if await self._seen(at_the_phone, kinds.PICKUP_LIMIT) is None:
             now = await self._status(caller["Channel"])
@@ -319,6 +329,20 @@ class Supervision:
 
 #: As in dialplan/extensions_supervision.conf (tests/contract).
 _OPTIONS: Final = {SpyMode.LISTEN: "quE", SpyMode.WHISPER: "quEw", SpyMode.JOIN: "quEB"}
+
+
+#: As in sub-auto-answer (tests/contract). A variable whose name is a function is written by it,
+#: before the phone is called; `PreDialGoSub` is ignored where the Originate is Async (22.10).
+_AUTO_ANSWER: Final = (
+    "PJSIP_HEADER(add,Call-Info)=<sip:hotline>;answer-after=0",
+    "PJSIP_HEADER(add,Alert-Info)=<http://hotline>;info=alert-autoanswer;delay=0",
+    "PJSIP_HEADER(add,Answer-Mode)=Auto",
+)
+
+
+def auto_answer() -> Sequence[str]:
+    """What asks a phone to answer by itself, as variables of its channel."""
+    return _AUTO_ANSWER
 
 
 def _by_uniqueid(live: Sequence[AmiMessage], uniqueid: str) -> AmiMessage | None:

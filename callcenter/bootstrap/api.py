@@ -39,7 +39,7 @@ from callcenter.agents.supervision.service import SupervisionService
 from callcenter.agents.teams.api import router as teams_router
 from callcenter.agents.teams.service import TeamService
 from callcenter.asterisk.install import Installation, MissingProgram, locate
-from callcenter.bootstrap.callbacks import callback_policy, callback_rule
+from callcenter.bootstrap.callbacks import CallbackCases, callback_policy, callback_rule
 from callcenter.bootstrap.estimates import spoken_rule
 from callcenter.bootstrap.fax import PublishedArticles, fax_documents, fax_service
 from callcenter.bootstrap.live import WEBSOCKETS, live_routes, live_service, live_tasks
@@ -72,6 +72,7 @@ from callcenter.lines.notices.service import NoticeService
 from callcenter.lines.service import LineService
 from callcenter.lines.surveys.api import router as surveys_router
 from callcenter.lines.surveys.service import SurveyService
+from callcenter.live.gauges import tell_clients
 from callcenter.platform.alive import show_life
 from callcenter.platform.body_limit import BodyLimit
 from callcenter.platform.clock import system_clock
@@ -95,9 +96,13 @@ from callcenter.recordings.api import router as recordings_router
 from callcenter.recordings.quality.api import router as quality_router
 from callcenter.recordings.quality.service import QualityService
 from callcenter.recordings.service import RecordingService
-from callcenter.reports.api import router as reports_router
+from callcenter.reports.agents.api import router as agent_reports_router
+from callcenter.reports.channels.api import router as channel_reports_router
+from callcenter.reports.channels.service import ChannelReportService
 from callcenter.reports.gauges import QueueGauges
+from callcenter.reports.queues.api import router as queue_reports_router
 from callcenter.reports.service import ReportService
+from callcenter.reports.staffing.api import router as staffing_router
 from callcenter.schedules.api import router as schedules_router
 from callcenter.schedules.service import CalendarService, ScheduleService
 from callcenter.switch.acts import ActOrders
@@ -139,6 +144,13 @@ def build_app(settings: Settings, database: Database, installation: Installation
     rosters = RosterService(
         database, clock, zone=settings.zone, default_language=settings.default_language
     )
+    reports = ReportService(
+        database,
+        clock,
+        zone=settings.zone,
+        threshold=settings.answer_threshold,
+        short=settings.short_abandon,
+    )
     live = live_service(settings, database, access)
     quality = QualityService(
         database, clock, zone=settings.zone, new_seed=lambda: secrets.randbits(52)
@@ -167,23 +179,23 @@ def build_app(settings: Settings, database: Database, installation: Installation
         studio_router(studio, flows, guard, clock),
         queues_router(QueueService(database, switch, library.available), guard),
         callbacks_router(
-            CallbackService(database, clock, callback_policy(settings), callback_rule(settings)),
+            CallbackService(
+                database,
+                clock,
+                callback_policy(settings),
+                callback_rule(settings),
+                CallbackCases(CaseService(database, clock)),
+            ),
             guard,
         ),
         schedules_router(ScheduleService(database, clock), CalendarService(database, clock), guard),
         agents_router(AgentService(database, clock, switch, phone_server(settings)), guard),
         teams_router(TeamService(database), guard),
         estimates_router(EstimateService(database, clock, rule=spoken_rule(settings)), guard),
-        reports_router(
-            ReportService(
-                database,
-                clock,
-                zone=settings.zone,
-                threshold=settings.answer_threshold,
-                short=settings.short_abandon,
-            ),
-            guard,
-        ),
+        queue_reports_router(reports, guard),
+        agent_reports_router(reports, guard),
+        channel_reports_router(ChannelReportService(database, clock, zone=settings.zone), guard),
+        staffing_router(guard),
         supervision_router(
             SupervisionService(database, clock, acts, sessions, node=settings.node, new_id=uuid4),
             guard,
@@ -192,7 +204,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         reasons_router(PauseReasonService(database, switch), guard),
         rosters_router(rosters, guard),
         experts_router(ExpertService(database, clock, switch), guard),
-        on_call_router(OnCallService(database, clock), guard),
+        on_call_router(OnCallService(database, clock, callback_rule(settings)), guard),
         directory_router(DirectoryService(database, clock, switch), guard),
         in_call_router(in_call, guard),
     ):
@@ -218,6 +230,7 @@ def build_app(settings: Settings, database: Database, installation: Installation
         zone=settings.zone, threshold=settings.answer_threshold, short=settings.short_abandon
     )
     metrics = Metrics(database, clock, rooms=[gauges])
+    tell_clients(metrics.registry, live)
     app.include_router(health_router(checks, metrics, keep=_HEALTH_KEPT))
     return app
 

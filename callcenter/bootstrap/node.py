@@ -19,7 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.agents.experts.service import owe_by_extension
 from callcenter.agents.in_call.follow import InCallFollower
+from callcenter.agents.on_call.caller import AlertCaller
+from callcenter.agents.on_call.follow import on_facts as on_call_on_facts
 from callcenter.agents.supervision.service import on_facts as supervision_on_facts
+from callcenter.asterisk.alert import AmiAlertLines
 from callcenter.asterisk.ami.bus import WANTED, AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.link import AmiSettings
@@ -169,6 +172,14 @@ class Node:
             clock=system_clock,
             journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
         )
+        self._alert_caller = AlertCaller(
+            self._database,
+            AmiAlertLines(self._ami),
+            node=settings.node,
+            rule=callback_rule(settings),
+            clock=system_clock,
+            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+        )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._in_call = InCallActs(
             self._ami, self._bus, self._database, trunk_host=settings.trunk_host
@@ -203,7 +214,9 @@ class Node:
             installation,
             self._attendance.reconcile,
         )
-        self._queue_watch = AmiQueueWatch(self._database, self._ami)
+        self._queue_watch = AmiQueueWatch(
+            self._database, self._ami, dials=settings.trunk_host is not None
+        )
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -224,6 +237,7 @@ class Node:
                     "faxes in": self._fax_finisher.run(),
                     "faxes out": self._fax_dialler.run(),
                     "callbacks": self._callback_dialler.run(),
+                    "alerts": self._alert_caller.run(),
                     "configuration": self._keeper.run(),
                     "configuration news": self._keeper.follow(),
                     "events": self._bus.serve(self._ami),
@@ -280,6 +294,7 @@ class Node:
         await recording_pauses.on_facts(connection, facts)
         await self._in_call_follower.on_facts(connection, facts)
         await supervision_on_facts(connection, facts)
+        await on_call_on_facts(connection, facts)
         await self._faxes.on_facts(connection, facts)
         await self._messages.on_facts(connection, facts)
         await self._attendance.on_facts(connection, facts)

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from callcenter.agents.on_call.service import AlertKeeper
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.prompts import prompt_library
+from callcenter.bootstrap.retention import register_retention
 from callcenter.knowledge.edition import CITY_ZONE
 from callcenter.knowledge.keeper import ArticleKeeper
 from callcenter.platform.alive import show_life
@@ -25,6 +26,7 @@ from callcenter.prompts.jobs import PromptJobs, register_prompt_jobs
 from callcenter.prompts.shelf import Shelf
 from callcenter.prompts.shipped import shipped_directory
 from callcenter.recordings.service import RecordingService
+from callcenter.reports.rollups.service import RollUps
 
 #: A long job (slow versions of every prompt) does not keep the others waiting.
 _JOBS_AT_ONCE = 4
@@ -48,6 +50,12 @@ def register_jobs(
         """Open, expire and remind. Days are the city's: hourly, a new one begins at some hour."""
         await ArticleKeeper(database, system_clock, zone=zone).keep()
 
+    @jobs.periodic(cron="*/5 * * * *")
+    @jobs.task(name="figures.roll_up", queueing_lock="figures.roll_up", lock="figures.roll_up")
+    async def roll_up_figures(timestamp: int) -> None:
+        """Quarters and days that are over, and those of which something changed late."""
+        await RollUps(database, system_clock, zone=zone).keep()
+
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name="news.forget", queueing_lock="news.forget")
     async def forget_news(timestamp: int) -> None:
@@ -66,6 +74,7 @@ async def serve_worker(settings: Settings) -> None:
     jobs = jobs_app(url)
     recordings = RecordingService(database, sealed=settings.sealed_recordings, clock=system_clock)
     register_jobs(jobs, database, recordings, zone=settings.zone)
+    register_retention(jobs, database, settings)
     shelf = Shelf(prompt_library(settings, await asyncio.to_thread(locate)), shipped_directory())
     prompts = PromptJobs(database, shelf, system_clock)
     register_prompt_jobs(jobs, prompts)

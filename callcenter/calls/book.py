@@ -15,12 +15,18 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
 
-from callcenter.asterisk.dialplan import Context, fax_call_of, leg_call_of, spy_call_of
+from callcenter.asterisk.dialplan import (
+    Context,
+    alert_call_of,
+    fax_call_of,
+    leg_call_of,
+    spy_call_of,
+)
 from callcenter.calls import events as ev
 from callcenter.calls.events import CallEvent
 from callcenter.calls.facts import Fact
 from callcenter.calls.fold import apply, begin
-from callcenter.calls.model import Call
+from callcenter.calls.model import Call, agent_of
 from callcenter.calls.tail import Position
 
 _DERIVED: Final = UUID("5f0c9b0e-0a55-5d0c-8a5e-12345c0ffee0")
@@ -243,7 +249,9 @@ class CallBook:
         group = [event for event, _ in self._release(linkedid)]
         fax_call = next((found for e in group if (found := fax_call_of(e.uniqueid))), None)
         spy_call = next((found for e in group if (found := spy_call_of(e.uniqueid))), None)
-        if our_call := fax_call or spy_call:
+        alert_call = next((found for e in group if (found := alert_call_of(e.uniqueid))), None)
+        over_trunk = fax_call or (alert_call and not agent_of(group[0].channel))
+        if our_call := fax_call or spy_call or alert_call:
             # A call of ours that was not answered, so that it never came to the dialplan.
             self._begin(
                 ev.CallBegan(
@@ -253,7 +261,7 @@ class CallBook:
                     linkedid=linkedid,
                     channel=group[0].channel,
                     call_id=our_call,
-                    direction="outbound" if fax_call else "internal",
+                    direction="outbound" if over_trunk else "internal",
                     derived=True,
                 )
             )

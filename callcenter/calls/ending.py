@@ -39,10 +39,18 @@ def channel_over(
         facts += more
     if isinstance(event, ev.ChannelHungUp) and not call.ended_at:
         call = supervised.parted(call, leg, event)
-    if event.uniqueid == call.uniqueid and not call.ended_at:
-        call, more = end(call, event, supervised.ended_by(call, _hung_up_by(call, leg, source)))
+    own = call.leg(call.uniqueid)
+    last = event.uniqueid == call.uniqueid or call.is_citizens(leg)
+    if last and own is not None and own.ended_at and not call.ended_at and not _stays(call):
+        call, more = end(call, event, supervised.ended_by(call, _hung_up_by(call, own, source)))
         facts += more
     return call, facts
+
+
+def _stays(call: Call) -> bool:
+    """Whether a citizen who was called back is still there: after the agent, for the survey. The
+    call's own channel is the placeholder, which ends with the agent."""
+    return any(leg.answered_at and not leg.ended_at and call.is_citizens(leg) for leg in call.legs)
 
 
 def linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact]]:
@@ -57,7 +65,7 @@ def linkedid_over(call: Call, event: ev.LinkedidEnded) -> tuple[Call, list[Fact]
             facts += told
     own = call.leg(call.uniqueid)
     over = own.ended_at is not None if own else event.linkedid == call.linkedid
-    if call.ended_at or not over:
+    if call.ended_at or not over or _stays(call):
         return call, facts
     call, more = end(call, event, "system")
     return call, facts + more

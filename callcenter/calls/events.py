@@ -287,6 +287,17 @@ class FaxEnded(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertHeard(CallEvent):
+    """CC_ALERT, on the channel of somebody on call: `agent` picked up and is told of `alert` (our
+    UUID as text); `acknowledged`: pressed 1."""
+
+    kind: ClassVar[str] = "alert_heard"
+    alert: str
+    agent: str
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpyBegan(CallEvent):
     """CC_SPY, on the supervisor's own channel: from now on it hears `agent` in the call
     `spied_call` (our UUID as text). `mode`: listen, whisper or join."""
@@ -386,6 +397,7 @@ KINDS: Final[dict[str, type[CallEvent]]] = {
         FaxBegan,
         FaxEnded,
         MessageEnded,
+        AlertHeard,
         SpyBegan,
         TakenOver,
         SurveyBegan,

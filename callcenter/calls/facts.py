@@ -232,6 +232,17 @@ class CallJoined(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertTold(Fact):
+    """`agent`, who is on call, picked up and is told of `alert` (our UUID as text); told again when
+    they pressed 1 (`acknowledged`)."""
+
+    kind: ClassVar[str] = "alert_told"
+    alert: str
+    agent: str
+    acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpyingBegan(Fact):
     """The supervisor whose phone is `phone` hears `agent` in the call `spied_call`; told again at
     each change of `mode` (listen, whisper, join)."""

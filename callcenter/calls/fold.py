@@ -1,7 +1,8 @@
 """The one rule by which a call changes: `apply(call, event) -> (call, facts)`.
 
 What a record does stands with its subject: `in_menu` (the flow), `waiting` (queues), `ringing` and
-`talking` (agents), `in_call` (whom acts call in), `supervised`, `faxing`, `messages`, `ending`.
+`talking` (agents), `in_call` (whom acts call in), `supervised`, `alerts` (people on call),
+`faxing`, `messages`, `ending`.
 
 Pure. A record seen before has no effect; a record that comes after the end only completes the legs.
 No order of records raises, and none breaks the rules of the table `calls`.
@@ -13,6 +14,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from callcenter.calls import (
+    alerts,
     ending,
     faxing,
     in_call,
@@ -116,6 +118,8 @@ def _changed(call: Call, event: CallEvent) -> tuple[Call, list[Fact]]:
                 call_id=call.call_id, at=event.at, attended=False, agent=event.by, to=event.to
             )
             return call, [told]
+        case ev.AlertHeard():
+            return alerts.told(call, event)
         case ev.SpyBegan() | ev.TakenOver() | ev.SurveyBegan() | ev.PriorityChanged():
             return supervised.changed(call, event)
         case ev.Reconciled():

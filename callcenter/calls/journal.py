@@ -231,6 +231,13 @@ def _ours(row: _Row, extra: _Extra, common: dict[str, Any], region: str) -> ev.C
                 error=text(extra, "error", _FAX_ERROR)[:200],
                 station=text(extra, "station", _STATION)[:20],
             )
+        case dialplan.JournalEvent.ALERT:
+            return ev.AlertHeard(
+                **common,
+                alert=str(uuid(extra, "alert")),
+                agent=_agent(extra),
+                acknowledged=text(extra, "key", _PRESSED) == "1",
+            )
         case dialplan.JournalEvent.SPY:
             return ev.SpyBegan(
                 **common,

@@ -184,6 +184,9 @@ def _words(fact: Fact) -> str:
             return f"Agent {fact.agent} took the others back after {fact.held_ms / 1000:.0f} s."
         case fa.CallJoined():
             return f"The conversation became part of call {fact.into}."
+        case fa.AlertTold():
+            did = "acknowledged the alert" if fact.acknowledged else "is told of the alert"
+            return f"Agent {fact.agent}, on call, {did} {fact.alert}."
         case fa.SpyingBegan():
             how = _SPIES.get(fact.mode, fact.mode)
             return f"Phone {fact.phone} {how} agent {fact.agent} in call {fact.spied_call}."

@@ -78,7 +78,7 @@ class Item:
 @dataclass(frozen=True, kw_only=True)
 class QueueNow(Item):
     """A queue. `callers`: the calls that wait, longest first. The counts of agents are by state;
-    `answered_today` and `abandoned_today` count waits that ended since the city's midnight."""
+    `answered_today` and `abandoned_today`: waits begun since the city's midnight, every 5 s."""
 
     name: str
     title: str

@@ -29,7 +29,7 @@ Number = Annotated[int, Field(ge=1)]
 class QueueOut(Schema):
     """A queue now. `callers`: the calls that wait, longest first, a hundred at most (`waiting`
     counts all). `ready` … `offline` count its agents by state, who holds a call as talking.
-    `…_today`: waits begun since the city's midnight, counted every few seconds."""
+    `…_today`: waits begun since the city's midnight, counted every 5 s: up to 6 s old."""
 
     name: str
     title: str

@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from callcenter.platform.errors import Misconfigured
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+#: No record of what happened is gone within a month.
+KeptDays = Annotated[int, Field(ge=30, le=36500)]
 
 #: A path reaches Asterisk's comma- and ampersand-separated argument lists: only these may occur.
 _SAFE_PATH = re.compile(r"[A-Za-z0-9._/-]+")
@@ -237,6 +239,11 @@ class Settings(BaseSettings):
         description="What everybody in the call hears when its recording is paused and when it "
         "goes on.",
     )
+    quality_kept_days: KeptDays = Field(
+        1095, description="Days that quality scores and samples are kept, from the last word on."
+    )
+    surveys_kept_days: KeptDays = Field(1095, description="Days that survey answers are kept.")
+    flags_kept_days: KeptDays = Field(365, description="Days that agents' flags (abuse) are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What our processes write to their logs."
     )

@@ -50,6 +50,7 @@ from callcenter.queues.model import (
     ExitTo,
     Kind,
     Member,
+    MissedCalls,
     Queue,
     QueueEdit,
     Relaxation,
@@ -123,6 +124,8 @@ class QueueFields(Schema):
     `max_wait_seconds` null: as the instance's settings say; `max_waiting` 0: any number. Queues of
     less `weight` wait for those of more; of equal weight, who has waited longest is served first.
     `comfort_prompt` is said every `comfort_seconds`, the caller's place every `announce_seconds`.
+    `offers_callback`: where there is a trunk to dial by, who waits may press 1 to be called back
+    and is told so; elsewhere neither. `missed_calls` null: as the instance's settings say.
     """
 
     title: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MOST_TITLE})]
@@ -139,6 +142,8 @@ class QueueFields(Schema):
     comfort_seconds: Every = 60
     announce_position: Flag = False
     announce_seconds: Every = 60
+    offers_callback: Flag = True
+    missed_calls: MissedCalls | None = None
     skills: list[SkillAsked] = Field(default_factory=list, max_length=MOST_REQUIREMENTS)
     languages: list[LanguageAsked] = Field(default_factory=list, max_length=MOST_REQUIREMENTS)
     exits: Exits = Exits()

@@ -92,6 +92,13 @@ class Cause(StrEnum):
     NO_AGENTS = "no_agents"  #: nobody is there to serve
 
 
+class MissedCalls(StrEnum):
+    """What becomes of a caller whom nobody answered."""
+
+    TASK = "task"  #: agents call back
+    DIAL = "dial"  #: we do
+
+
 class ExitTo(StrEnum):
     """Where a caller goes whom a queue gives up."""
 
@@ -177,6 +184,8 @@ class QueueEdit:
 
     Seconds: `ring_seconds` of one agent's phone; `max_wait_seconds`, None: CALLCENTER_QUEUE_WAIT;
     `wrapup_seconds` after each call; `comfort_seconds` and `announce_seconds` between two words.
+    `offers_callback`: where callbacks can be dialled at all, who waits may press 1 for one, and is
+    told so by turns with the comfort prompt. `missed_calls` None: CALLCENTER_MISSED_CALLS.
     `max_waiting` 0: no limit. Queues of less `weight` wait for those of more; of equal weight, who
     has waited longest is served first, whichever the queue.
     """
@@ -193,6 +202,8 @@ class QueueEdit:
     comfort_seconds: int = 60
     announce_position: bool = False
     announce_seconds: int = 60
+    offers_callback: bool = True
+    missed_calls: MissedCalls | None = None
     skills: tuple[Requirement, ...] = ()
     languages: tuple[Requirement, ...] = ()
     exits: Mapping[Cause, Exit] = field(default_factory=dict)

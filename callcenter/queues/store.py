@@ -23,6 +23,7 @@ from callcenter.queues.model import (
     ExitTo,
     Kind,
     Member,
+    MissedCalls,
     Queue,
     QueueEdit,
     Relaxation,
@@ -44,6 +45,8 @@ _PLAIN: Final = (
     "comfort_seconds",
     "announce_position",
     "announce_seconds",
+    "offers_callback",
+    "missed_calls",
 )
 
 
@@ -60,7 +63,8 @@ def _queue(
         skills=tuple(one for one in requirements if one.kind is Kind.SKILL),
         languages=tuple(one for one in requirements if one.kind is Kind.LANGUAGE),
         exits=exits,
-        **{name: row._mapping[name] for name in _PLAIN},
+        **{name: row._mapping[name] for name in _PLAIN}
+        | {"missed_calls": None if row.missed_calls is None else MissedCalls(row.missed_calls)},
     )
 
 
@@ -282,11 +286,18 @@ async def add_missing_queue(connection: AsyncConnection, queue: Queue) -> None:
     )
 
 
-async def speaking_queues(connection: AsyncConnection) -> frozenset[str]:
-    """Those that say something to who waits."""
-    wanted = select(queues.c.name).where(
-        or_(queues.c.comfort_prompt.is_not(None), queues.c.announce_position)
-    )
+async def missed_calls(connection: AsyncConnection, name: str) -> MissedCalls | None:
+    """What the queue says of its missed calls; None: nothing of its own."""
+    said = await connection.scalar(select(queues.c.missed_calls).where(queues.c.name == name))
+    return None if said is None else MissedCalls(said)
+
+
+async def speaking_queues(connection: AsyncConnection, *, dials: bool) -> frozenset[str]:
+    """Those that say something to who waits. `dials`: callbacks can be dialled, and are offered."""
+    speaks = [queues.c.comfort_prompt.is_not(None), queues.c.announce_position]
+    if dials:
+        speaks.append(queues.c.offers_callback)
+    wanted = select(queues.c.name).where(or_(*speaks))
     return frozenset(row.name for row in await connection.execute(wanted))
 
 
@@ -340,13 +351,13 @@ async def users_of(connection: AsyncConnection, name: str) -> list[str]:
         .limit(50)
     )
     users += [f"an exit of queue {other}" for other in others]
-    wishes = await connection.scalar(
-        select(func.count())
-        .select_from(callbacks)
+    wishes = await connection.scalars(
+        select(callbacks.c.callback_id)
         .where(callbacks.c.queue == name, callbacks.c.state == "waiting")
+        .order_by(callbacks.c.wanted_at, callbacks.c.callback_id)
+        .limit(50)
     )
-    if wishes:
-        users.append(f"{wishes} callbacks that wait")
+    users += [f"callback {callback_id} that waits" for callback_id in wishes]
     waiting = await connection.scalar(
         select(func.count())
         .select_from(queue_visits)

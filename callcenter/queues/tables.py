@@ -26,6 +26,8 @@ queues = Table(
     Column("comfort_seconds", Integer, nullable=False, server_default="60"),
     Column("announce_position", Boolean, nullable=False, server_default="false"),
     Column("announce_seconds", Integer, nullable=False, server_default="60"),
+    Column("offers_callback", Boolean, nullable=False, server_default="true"),
+    Column("missed_calls", Text),  # without: CALLCENTER_MISSED_CALLS
     Index("uq_queues_one_default", "is_default", unique=True, postgresql_where=text("is_default")),
 )
 

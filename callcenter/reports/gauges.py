@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.queues.estimates.store import all_drawn
-from callcenter.reports import store
 from callcenter.reports.model import Asked, Figure, Part, Span
+from callcenter.reports.queues import store
 
 #: Figure → name and what it is; numerator and denominator are told apart, so that whoever asks can
 #: add them up.
@@ -44,6 +44,7 @@ class QueueGauges:
             threshold=self._threshold,
             short=self._short,
         )
+        await store.plan_for_values(connection)
         known = set(await store.queue_names(connection))
         today = [
             row

@@ -18,9 +18,13 @@ from callcenter.platform.errors import InvalidField
 NONE_DUE: Final = "none due"
 #: DOMAIN.md §5.1: the second service level, beside the one that is asked for.
 SECOND_THRESHOLD: Final = timedelta(seconds=20)
+#: A message is to be taken up within this (DOMAIN.md §5.1: by day).
+MESSAGE_TURN_ROUND: Final = timedelta(minutes=30)
 #: A missed call is to be followed up within this.
 FOLLOW_UP: Final = timedelta(minutes=30)
 DAY: Final = timedelta(hours=24)
+#: Roll-ups of queues are of these, counted from a full hour of UTC.
+QUARTER: Final = timedelta(minutes=15)
 
 #: No report is longer: a leap year and the day the clocks change.
 LONGEST: Final = timedelta(days=367)
@@ -28,11 +32,13 @@ MOST_INTERVALS: Final = 1_000
 
 
 class Interval(StrEnum):
-    """The parts a report is told in. Days and hours are the city's, also where clocks change."""
+    """The parts a report is told in. Months, days and hours are the city's, also where clocks
+    change."""
 
     QUARTER_HOUR = "15min"
     HOUR = "hour"
     DAY = "day"
+    MONTH = "month"
 
 
 class Unit(StrEnum):
@@ -66,12 +72,22 @@ class AgentFigure(StrEnum):
     OCCUPANCY = "occupancy"
 
 
+class ChannelFigure(StrEnum):
+    """Figures of what is done without an agent on the line."""
+
+    SELF_SERVICE = "self_service_containment"
+    FAX_PAGES = "fax_pages_delivered"
+    MESSAGE_TAKEN = "message_taken_in_time"
+
+
 class Part(StrEnum):
     """Of a figure."""
 
     NUMERATOR = "numerator"
     DENOMINATOR = "denominator"
 
+
+AnyFigure = Figure | AgentFigure | ChannelFigure
 
 _SECONDS: Final = frozenset(
     {
@@ -84,8 +100,42 @@ _SECONDS: Final = frozenset(
 )
 
 
-def unit_of(figure: Figure | AgentFigure) -> Unit:
+def unit_of(figure: AnyFigure) -> Unit:
     return Unit.SECONDS if figure in _SECONDS else Unit.SHARE
+
+
+#: DOMAIN.md §5.1: what a figure is to reach; the others are to be known only.
+_AT_LEAST: Final[Mapping[AnyFigure, float]] = {
+    Figure.CONNECTION: 0.95,
+    Figure.ANSWERED_WITHIN: 0.9,
+    Figure.ANSWERED_WITHIN_20: 0.95,
+    Figure.ANSWERED_WITHIN_OF_ANSWERED: 0.8,
+    Figure.FOLLOW_UP: 1.0,
+    ChannelFigure.FAX_PAGES: 0.95,
+    ChannelFigure.MESSAGE_TAKEN: 0.95,
+}
+_AT_MOST: Final[Mapping[AnyFigure, float]] = {
+    Figure.ABANDONMENT: 0.05,
+    Figure.SPEED_OF_ANSWER: 15.0,
+    AgentFigure.OCCUPANCY: 0.85,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure is to reach. `met` None: nothing is due."""
+
+    value: float
+    met: bool | None
+
+
+def target_of(figure: AnyFigure, value: float | None) -> Target | None:
+    """None: a figure without a target."""
+    if (least := _AT_LEAST.get(figure)) is not None:
+        return Target(least, None if value is None else value >= least)
+    if (most := _AT_MOST.get(figure)) is not None:
+        return Target(most, None if value is None else value <= most)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +200,8 @@ class Span:
 
 
 def spans(begin: datetime, end: datetime, interval: Interval | None, zone: tzinfo) -> list[Span]:
-    """The parts of a report, cut at the city's quarters, hours or days; the first and the last may
-    be shorter. None: one part.
+    """The parts of a report, cut at the city's quarters, hours, days or months; the first and the
+    last may be shorter. None: one part.
 
     Hours and quarters follow each other in real time: the day clocks go back has one hour more.
 
@@ -173,11 +223,15 @@ def spans(begin: datetime, end: datetime, interval: Interval | None, zone: tzinf
 
 def _next_edge(at: datetime, interval: Interval, zone: tzinfo) -> datetime:
     utc = at.astimezone(UTC)
-    if interval is Interval.DAY:
+    if interval in (Interval.DAY, Interval.MONTH):
         local = at.astimezone(zone)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
         following = (midnight + timedelta(days=1)).replace(tzinfo=zone).astimezone(UTC)
-        # Where midnight itself is skipped or comes twice, the day still ends after `at`.
+        if interval is Interval.MONTH:
+            # 31 days behind the first of a month lies in the next one.
+            inside = midnight.replace(day=1) + timedelta(days=31)
+            following = inside.replace(day=1, tzinfo=zone).astimezone(UTC)
+        # Where midnight itself is skipped or comes twice, the part still ends after `at`.
         return following if following > utc else utc + DAY
     # By the zone's offset: it may be of half an hour, and of seconds in old years.
     step = timedelta(hours=1) if interval is Interval.HOUR else timedelta(minutes=15)

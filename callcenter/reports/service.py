@@ -5,33 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
 from callcenter.queues.model import is_queue_name
-from callcenter.reports import store
 from callcenter.reports.agents import store as agents
-from callcenter.reports.agents.store import Worked
+from callcenter.reports.agents.store import Worked, together
 from callcenter.reports.model import (
     MOST_INTERVALS,
-    AgentFigure,
     Asked,
     Figure,
     Interval,
     Lowest,
     Part,
-    Ratio,
     Span,
     spans,
     total,
 )
-from callcenter.reports.store import Counted
-
-#: Agents' states are many rows: no report of agents is longer.
-LONGEST_OF_AGENTS: Final = timedelta(days=32)
+from callcenter.reports.queues import store
+from callcenter.reports.queues.store import Counted
+from callcenter.reports.rollups import figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,29 +96,30 @@ class ReportService:
         """
         wanted = spans(asked.begin, asked.end, interval, self.zone)
         async with self._database.transaction() as connection:
+            await figures.repeat_reads(connection)
             known = await store.queue_names(connection) if queue is None else [queue]
-            rows = await store.counted(connection, asked, wanted, by_queue=True, queue=queue)
-            names = sorted({*known, *(row.queue for row in rows if row.queue is not None)})
+            sources = await figures.sources_of_queues(connection, asked, wanted)
+            rows = await figures.counted(
+                connection, asked, wanted, sources, by_queue=True, queue=queue
+            )
+            names: list[str | None] = []
+            names += sorted({*known, *(row.queue for row in rows if row.queue is not None)})
             if interval is not None and len(wanted) * (len(names) + 1) > MOST_INTERVALS:
                 raise InvalidField(
                     "interval",
                     f"more than {MOST_INTERVALS} rows: ask for one queue, a shorter time or"
                     " longer parts",
                 )
-            reports = [
-                _queue_report(
-                    name,
-                    [row for row in rows if row.queue == name],
-                    wanted,
-                    await store.lowest_connection(connection, asked, name),
-                )
-                for name in names
-            ]
             if queue is None:
-                together = await store.counted(connection, asked, wanted, by_queue=False)
-                lowest = await store.lowest_connection(connection, asked, None)
-                reports.append(_queue_report(None, together, wanted, lowest))
-        return wanted, reports
+                names.append(None)
+                rows += await figures.counted(connection, asked, wanted, sources, by_queue=False)
+            lowest = await figures.lowest(connection, asked, sources, names)
+        by_name: dict[str | None, list[Counted]] = {name: [] for name in names}
+        for row in rows:
+            by_name[row.queue].append(row)
+        return wanted, [
+            _queue_report(name, found, wanted, lowest[name]) for name, found in by_name.items()
+        ]
 
     async def calls_of(
         self,
@@ -134,6 +133,7 @@ class ReportService:
     ) -> Sequence[Mapping[str, Any]]:
         """What a figure counts, in order of coming."""
         async with self._database.transaction() as connection:
+            await store.plan_for_values(connection)
             return await store.calls_of(
                 connection, asked, figure, part, queue=queue, behind=behind, limit=limit
             )
@@ -141,19 +141,21 @@ class ReportService:
     async def agents(
         self, asked: Asked, interval: Interval | None, *, agent: str | None, queue: str | None
     ) -> tuple[list[Span], list[AgentReport]]:
-        """Agents of whom anything is known, by id, and all of them together. `queue`: those who are
-        its members now. Raises `InvalidField`."""
-        wanted = self._spans_of_agents(asked, interval)
+        """Agents of whom anything is known, by id, and all of them together. `queue`: those who
+        were its members, while they were. Raises `InvalidField`, `StillRollingUp`."""
+        wanted = spans(asked.begin, asked.end, interval, self.zone)
         async with self._database.transaction() as connection:
-            chosen = await _chosen(connection, agent, queue)
-            rows = await agents.worked(connection, asked, wanted, chosen)
-        ids = sorted({row.agent_id for row in rows if row.agent_id is not None})
-        if interval is not None and len(wanted) * (len(ids) + 1) > MOST_INTERVALS:
-            raise InvalidField(
-                "interval",
-                f"more than {MOST_INTERVALS} rows: ask for one agent, a shorter time or longer"
-                " parts",
+            await figures.repeat_reads(connection)
+            chosen = await _chosen(connection, asked, agent, queue)
+            if interval is not None:
+                number = len(chosen) if chosen is not None else await agents.number(connection)
+                _refuse_many(len(wanted) * (number + 1))
+            rows = await figures.worked(
+                connection, asked, wanted, chosen, None if agent is not None else queue
             )
+        ids = sorted({row.agent_id for row in rows if row.agent_id is not None})
+        if interval is not None:
+            _refuse_many(len(wanted) * (len(ids) + 1))
         by_agent: dict[str | None, list[Worked]] = {agent_id: [] for agent_id in ids}
         for row in rows:
             by_agent[row.agent_id].append(row)
@@ -171,51 +173,47 @@ class ReportService:
         limit: int,
     ) -> Sequence[Mapping[str, Any]]:
         """The talks behind agents' figures. Raises `InvalidField`."""
-        self._spans_of_agents(asked, None)
         async with self._database.transaction() as connection:
-            chosen = await _chosen(connection, agent, queue)
-            return await agents.talks_of(connection, asked, chosen, behind=behind, limit=limit)
-
-    def _spans_of_agents(self, asked: Asked, interval: Interval | None) -> list[Span]:
-        if asked.end - asked.begin > LONGEST_OF_AGENTS:
-            rule = f"a report of agents is of {LONGEST_OF_AGENTS.days} days at most"
-            raise InvalidField("to", rule)
-        return spans(asked.begin, asked.end, interval, self.zone)
+            await store.plan_for_values(connection)
+            chosen = await _chosen(connection, asked, agent, queue)
+            member_of = None if agent is not None else queue
+            return await agents.talks_of(
+                connection, asked, chosen, member_of, behind=behind, limit=limit
+            )
 
 
-async def _chosen(connection: Any, agent: str | None, queue: str | None) -> list[str] | None:
+def _refuse_many(rows: int) -> None:
+    if rows > MOST_INTERVALS:
+        raise InvalidField(
+            "interval",
+            f"more than {MOST_INTERVALS} rows: ask for one agent, a shorter time or longer parts",
+        )
+
+
+async def _chosen(
+    connection: AsyncConnection, asked: Asked, agent: str | None, queue: str | None
+) -> list[str] | None:
     if agent is not None:
         return [agent]
     if queue is None:
         return None
-    return await agents.members_of(connection, queue) if is_queue_name(queue) else []
+    return await agents.members_of(connection, queue, asked) if is_queue_name(queue) else []
 
 
 def _queue_report(
     queue: str | None, rows: Iterable[Counted], wanted: Sequence[Span], lowest: Lowest | None
 ) -> QueueReport:
-    by_part = {row.part: row for row in rows}
-    parts = [by_part.get(number) or _nothing(queue, number) for number in range(len(wanted))]
-    return QueueReport(queue=queue, whole=_sum(queue, parts), parts=parts, lowest=lowest)
+    by_part: list[list[Counted]] = [[] for _ in wanted]
+    for row in rows:
+        by_part[row.part].append(row)
+    parts = [_sum(queue, number, found) for number, found in enumerate(by_part)]
+    return QueueReport(queue=queue, whole=_sum(queue, 0, parts), parts=parts, lowest=lowest)
 
 
-def _nothing(queue: str | None, part: int) -> Counted:
+def _sum(queue: str | None, number: int, parts: Sequence[Counted]) -> Counted:
     return Counted(
         queue=queue,
-        part=part,
-        offered=0,
-        answered=0,
-        abandoned=0,
-        abandoned_at_once=0,
-        undecided=0,
-        figures=total(()),
-    )
-
-
-def _sum(queue: str | None, parts: Sequence[Counted]) -> Counted:
-    return Counted(
-        queue=queue,
-        part=0,
+        part=number,
         offered=sum(part.offered for part in parts),
         answered=sum(part.answered for part in parts),
         abandoned=sum(part.abandoned for part in parts),
@@ -233,23 +231,6 @@ def _agent_report(
         parts[row.part].append(row)
     return AgentReport(
         agent_id=agent_id,
-        whole=_together(agent_id, 0, rows),
-        parts=[_together(agent_id, number, found) for number, found in enumerate(parts)],
-    )
-
-
-def _together(agent_id: str | None, part: int, rows: Sequence[Worked]) -> Worked:
-    figures = dict.fromkeys(AgentFigure, Ratio())
-    for row in rows:
-        for figure, ratio in row.figures.items():
-            figures[figure] += ratio
-    return Worked(
-        agent_id=agent_id,
-        part=part,
-        talks=sum(row.talks for row in rows),
-        talking=sum(row.talking for row in rows),
-        wrap_up=sum(row.wrap_up for row in rows),
-        free=sum(row.free for row in rows),
-        paused=sum(row.paused for row in rows),
-        figures=figures,
+        whole=together(agent_id, 0, rows),
+        parts=[together(agent_id, number, found) for number, found in enumerate(parts)],
     )

@@ -27,6 +27,8 @@ ULAW: Final = 0
 G722: Final = 9
 #: As the shipped scenarios' SDP says it.
 TELEPHONE_EVENT: Final = 96
+#: As Asterisk's own offers say it: whoever is called by it presses keys by this.
+OFFERED_TELEPHONE_EVENT: Final = 101
 
 #: A prompt is recognised by its first words.
 _WORDS: Final = timedelta(milliseconds=1500)
@@ -45,9 +47,16 @@ Sound = NDArray[np.float64]
 class Handset(asyncio.DatagramProtocol):
     """One end of an RTP stream. Use as an async context manager; `keys` goes to SIPp."""
 
-    def __init__(self, address: str = "127.0.0.2", *, codec: int = ALAW) -> None:
+    def __init__(
+        self,
+        address: str = "127.0.0.2",
+        *,
+        codec: int = ALAW,
+        telephone_event: int = TELEPHONE_EVENT,
+    ) -> None:
         self._address = address
         self._codec = codec
+        self._telephone_event = telephone_event
         self._transport: asyncio.DatagramTransport | None = None
         self._far_end: tuple[str, int] | None = None
         self._heard: dict[int, list[bytes]] = defaultdict(list)
@@ -58,7 +67,7 @@ class Handset(asyncio.DatagramProtocol):
     @property
     def keys(self) -> dict[str, str]:
         """For `citizen_handset.xml`."""
-        return {"handset": str(self.port), "formats": f"{self._codec} {TELEPHONE_EVENT}"}
+        return {"handset": str(self.port), "formats": f"{self._codec} {self._telephone_event}"}
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -177,7 +186,12 @@ class Handset(asyncio.DatagramProtocol):
                 self._sequence = (self._sequence + 1) & 0xFFFF
                 mark = 0x80 if step == 1 else 0
                 header = struct.pack(
-                    "!BBHII", 0x80, mark | TELEPHONE_EVENT, self._sequence, began, self._stream
+                    "!BBHII",
+                    0x80,
+                    mark | self._telephone_event,
+                    self._sequence,
+                    began,
+                    self._stream,
                 )
                 self._transport.sendto(header + event, self._far_end)
                 await asyncio.sleep(0.02)

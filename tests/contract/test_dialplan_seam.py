@@ -28,8 +28,9 @@ from callcenter.asterisk.dialplan import (
     MESSAGE_SHORTEST_MS,
     MESSAGE_SILENCE_SECONDS,
     MESSAGE_TAKES,
-    PRIORITY_EPOCH,
+    PLACES_BACK,
     PRIORITY_STEP,
+    QUEUE_PLAN_WAITING,
     Context,
     DialplanPrompt,
     Exit,
@@ -41,7 +42,7 @@ from callcenter.asterisk.dialplan import (
     Route,
     Variable,
 )
-from callcenter.asterisk.supervision import spy_options
+from callcenter.asterisk.supervision import auto_answer, spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep
 from callcenter.channels.messages import model as messages
 from callcenter.ivr.door import Notice
@@ -139,7 +140,7 @@ def test_globals_are_written_by_the_generator() -> None:
         queues=(QueueConfig("general", ("1001",)),),
     )
     text = render(config)["extensions_globals.conf"]
-    for name in set(Global) - {Global.NODE_ALIVE}:  # the node's, over AMI
+    for name in set(Global) - {Global.NODE_ALIVE, Global.PLACES_FROM}:  # set as Asterisk runs
         assert re.search(rf"^{name}\w* = \S", text, re.MULTILINE), name
 
 
@@ -204,7 +205,11 @@ def test_no_agents_phone_is_rung_beside_another_call(plan: Dialplan) -> None:
         if line.startswith("Queue(") or (line.startswith("Dial(") and "@" not in line)
     ]
     assert len(rung) == 6
-    assert [line for line in rung if f"b({Context.SUB_ONE_CALL}^s^1)" not in line] == []
+    first = {(c, e): line for c, e, line in reversed(plan.code)}
+    asks = {Context.SUB_ONE_CALL} | {
+        c for (c, e), line in first.items() if e == "s" and line == "Gosub(sub-one-call,s,1)"
+    }
+    assert [line for line in rung if not any(f"b({c}^s^1" in line for c in asks)] == []
 
 
 def test_every_decision_of_a_flow_has_an_exit(plan: Dialplan) -> None:
@@ -344,11 +349,17 @@ def test_nothing_of_the_caller_reaches_a_path_or_a_program(plan: Dialplan) -> No
                 or "CALLERID" not in line
             ), line
             continue
+        if context == Context.SUB_AUTO_ANSWER:
+            assert "$" not in line or line.startswith("GotoIf("), "fixed words"
+            continue
         if "CALLERID" in line or "PJSIP_HEADER" in line:
             assert line.startswith(("CELGenUserEvent(", "Set(CC_SOURCE=", "Set(CC_PRES=")), line
             stripped = re.sub(r"\$\{FILTER\([^,]+,\$\{CALLERID\([\w-]+\)\}\)\}", "", line)
             assert "CALLERID" not in stripped, line
-    assert "PJSIP_HEADER(" not in plan.text
+    headers = [(context, line) for context, _, line in plan.code if "PJSIP_HEADER(" in line]
+    assert headers == [
+        (Context.SUB_AUTO_ANSWER, f"Set({told})".replace(";", "\\;")) for told in auto_answer()
+    ]
 
 
 def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> None:
@@ -358,16 +369,20 @@ def test_the_trunk_reaches_hotline_numbers_and_nothing_else(plan: Dialplan) -> N
     # is ever dialled.
     transfer = "Dial(PJSIP/${CC_TRANSFER_TO}@${CC_TRUNK_DIAL},${CC_TRANSFER_SECONDS})"
     # CC_CALLBACK_TO is the number of a wish, in the form `calls.numbers` allows.
-    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered))"
+    back = "Dial(PJSIP/${CC_CALLBACK_TO}@${CC_TRUNK_DIAL},${CC_RING},rIU(sub-callback-answered)"
+    back += "${CC_ASKS})"
+    asks = 'Set(CC_ASKS=${IF($["${CC_SURVEY}" = "yes"]?F(cc-callback-survey^s^1))})'
+    assert (Context.CALLBACK_DIAL, "s", asks) in plan.code
     # CC_EXPERTS is of the rows, agents' ids; the group's extension is generated.
     alone = f"b({Context.SUB_ONE_CALL}^s^1)"
     experts = "Dial(PJSIP/${STRREPLACE(CC_EXPERTS,-,&PJSIP/)},${CC_EXPERT_SECONDS}," + alone + ")"
+    by_itself = f"b({Context.SUB_AUTO_ANSWER}^s^1(${{CC_AUTO_ANSWER}}))"
     assert dials == [
         (Context.AGENT, f"Dial(PJSIP/${{CC_AGENT}},30,{alone})"),
         (Context.EXPERT, experts),
         (Context.CALLBACK_DIAL, back),
         (Context.AGENT_OUT, "Dial(PJSIP/${CC_OUT}@${CC_TRUNK_DIAL},60,${CC_OUT_OPTIONS})"),
-        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{alone})"),
+        (Context.TAKE_OVER, f"Dial(PJSIP/${{CC_AGENT}},20,{by_itself})"),
         (Context.TRANSFER, transfer),
     ]
     assert "Set(CC_OUT=${FILTER(0123456789+,${CC_OUT})})" in plan.text
@@ -491,14 +506,29 @@ def test_a_priority_reaches_the_queue_as_digits_and_before_it(plan: Dialplan) ->
     filtered = way.index("Set(CC_PRIORITY=${FILTER(0123456789,${CC_PRIORITY}):0:2})")
     bounded = way.index(f"ExecIf($[0${{CC_PRIORITY}} > {HIGHEST_PRIORITY}]?Set(CC_PRIORITY=20))")
     given = way.index(
-        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP}"
-        f" - (${{CC_JOINED:0:10}} - {PRIORITY_EPOCH}) % {PRIORITY_STEP}])"
+        f"Set(QUEUE_PRIO=$[(0${{CC_PRIORITY}} + 1) * {PRIORITY_STEP} - ${{CC_PLACE}}])"
     )
     assert filtered < bounded < given
     for context in (Context.QUEUE, Context.CALLBACK):
         way = [line for name, _, line in plan.code if name == context]
         queue = next(i for i, line in enumerate(way) if line.startswith("Queue("))
         assert way.index("Gosub(sub-queue-prio,s,1)") < queue
+
+
+def test_a_place_is_counted_as_python_counts_it(plan: Dialplan) -> None:
+    way = [line for context, _, line in plan.code if context == Context.SUB_QUEUE_PRIO]
+    steps = [
+        f"Set(CC_PLACE=$[${{STRFTIME(,UTC,%s%1q)}} - 0${{{Global.PLACES_FROM}}}])",
+        f"GotoIf($[${{CC_PLACE}} >= 0 & ${{CC_PLACE}} <= {2 * PLACES_BACK}]?place)",
+        f"Gosub({Context.QUEUE_PLAN},{QUEUE_PLAN_WAITING},1)",
+        f'GotoIf($["${{{Global.PLACES_FROM}}}" != "" & ${{{Variable.ALL_WAITING}}} > 0]?place)',
+        f"Set(GLOBAL({Global.PLACES_FROM})=$[${{STRFTIME(,UTC,%s%1q)}} - {PLACES_BACK}])",
+        f"Set({Variable.PLACE}=$[${{CC_JOINED:0:11}} - ${{{Global.PLACES_FROM}}}])",
+        f"ExecIf($[${{CC_PLACE}} < 0]?Set({Variable.PLACE}=0))",
+        f"ExecIf($[${{CC_PLACE}} > {PRIORITY_STEP - 1}]?Set({Variable.PLACE}={PRIORITY_STEP - 1}))",
+    ]
+    begin = way.index(steps[0])
+    assert way[begin : begin + len(steps)] == steps
 
 
 def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dialplan) -> None:
@@ -511,7 +541,7 @@ def test_who_has_no_time_yet_gets_one_and_nobody_waits_without_a_limit(plan: Dia
     assert "ExecIf($[${CC_WAIT_FOR} < 1]?Set(CC_WAIT_FOR=1))" in way
     every = {Variable.LONGEST, Variable.MOST, Variable.OWN}
     every |= {name for pair in EXIT_VARIABLES.values() for name in pair}
-    for exten in plan.extens[Context.QUEUE_PLAN]:
+    for exten in set(plan.extens[Context.QUEUE_PLAN]) - {QUEUE_PLAN_WAITING}:
         lines = [
             line for context, at, line in plan.code if (context, at) == (Context.QUEUE_PLAN, exten)
         ]

@@ -33,10 +33,9 @@ from callcenter.switch.tables import switch_acts
 
 async def agent_of_user(connection: AsyncConnection, who: Principal) -> str | None:
     """The agent whose login this is."""
-    # Agents have a login of their own (0012); before that a user was named as the agent.
-    login = agents.c.get("user_id")
-    mine = agents.c.agent_id == who.name if login is None else login == who.user_id
-    found: str | None = await connection.scalar(select(agents.c.agent_id).where(mine))
+    found: str | None = await connection.scalar(
+        select(agents.c.agent_id).where(agents.c.user_id == who.user_id)
+    )
     return found
 
 

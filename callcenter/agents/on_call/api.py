@@ -5,9 +5,10 @@ Anybody logged in raises, acknowledges and closes alerts; supervisors keep the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -15,7 +16,7 @@ from fastapi import Path as InPath
 from pydantic import Field
 
 from callcenter.access.guard import Guard
-from callcenter.access.model import Principal
+from callcenter.access.model import Principal, Role
 from callcenter.agents.model import AGENT_ID
 from callcenter.agents.on_call.model import (
     HIGHEST_LEVEL,
@@ -30,11 +31,13 @@ from callcenter.agents.on_call.model import (
     Step,
     StepKind,
 )
+from callcenter.agents.on_call.ringing import AlertCall, CallOutcome
 from callcenter.agents.on_call.service import OnCallService
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
+    Flag,
     IfMatch,
     Limit,
     Moment,
@@ -54,12 +57,14 @@ Level = Annotated[Whole, Field(ge=1, le=HIGHEST_LEVEL)]
 
 
 class RotaFields(Schema):
-    """`ack_within_seconds`: how long each level has to say "I have it"."""
+    """`ack_within_seconds`: how long each level has to say "I have it". `rings`: whoever an alert
+    is given to is called, and may say so by key 1."""
 
     title: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MOST_TITLE})]
     ack_within_seconds: Annotated[
         Whole, Field(ge=SHORTEST_ACK // _SECOND, le=LONGEST_ACK // _SECOND)
     ] = 600
+    rings: Flag = True
 
 
 class NewRota(RotaFields):
@@ -71,20 +76,27 @@ class RotaView(NewRota):
 
 
 class NewTurn(Schema):
-    """Level 1 is asked first."""
+    """Level 1 is asked first. `phone_number`: where alerts call the agent in this turn, over the
+    trunk; absent: at the agent's own phone."""
 
     agent_id: Annotated[str, Field(pattern=f"^{AGENT_ID}$")]
     level: Level = 1
     starts_at: Moment
     ends_at: Moment
+    phone_number: Annotated[
+        str | None, Field(json_schema_extra={"minLength": 3, "maxLength": 21})
+    ] = None
 
 
 class TurnView(Schema):
+    """`phone_number` is told to supervisors only."""
+
     turn_id: UUID
     level: int
     agent_id: str
     starts_at: datetime
     ends_at: datetime
+    phone_number: str | None
 
 
 class Turns(Schema):
@@ -139,10 +151,26 @@ class AlertItem(Schema):
     note: str
 
 
+class CallView(Schema):
+    """A call that tells, or told, somebody of the alert. `over`: the agent's `phone`, or their
+    number over the `trunk`."""
+
+    call_id: UUID
+    attempt: int
+    agent_id: str
+    level: int
+    over: Literal["phone", "trunk"]
+    placed_at: datetime
+    heard_at: datetime | None
+    ended_at: datetime | None
+    outcome: CallOutcome | None
+
+
 class AlertView(AlertItem):
-    """With whom it was given to, and when."""
+    """With whom it was given to, and when; and by which calls they were told."""
 
     steps: list[StepView]
+    calls: list[CallView]
 
 
 def router(service: OnCallService, guard: Guard) -> APIRouter:
@@ -155,6 +183,7 @@ def router(service: OnCallService, guard: Guard) -> APIRouter:
 
 def _rota_routes(service: OnCallService, guard: Guard) -> APIRouter:
     routes = APIRouter(prefix="/on-call", tags=["on call"])
+    view = _viewer(service)
 
     @routes.get("")
     async def list_rotas(_who: Principal = Depends(guard.agent)) -> Page[RotaView]:
@@ -208,16 +237,24 @@ def _rota_routes(service: OnCallService, guard: Guard) -> APIRouter:
         name: NameInPath,
         begin: Annotated[Moment, Query(alias="from")],
         end: Annotated[Moment, Query(alias="to")],
-        _who: Principal = Depends(guard.agent),
+        who: Principal = Depends(guard.agent),
     ) -> Turns:
         found = await service.turns(name, begin, end)
-        return Turns(items=[TurnView.model_validate(turn) for turn in found])
+        may_see = who.reaches(Role.SUPERVISOR)
+        return Turns(
+            items=[
+                TurnView.model_validate(turn if may_see else replace(turn, phone_number=None))
+                for turn in found
+            ]
+        )
 
     @routes.post("/{name}/turns", status_code=201)
     async def add_turn(
         name: NameInPath, body: NewTurn, _who: Principal = Depends(guard.supervisor)
     ) -> TurnView:
-        turn = await service.add_turn(name, body.agent_id, body.level, body.starts_at, body.ends_at)
+        turn = await service.add_turn(
+            name, body.agent_id, body.level, body.starts_at, body.ends_at, body.phone_number
+        )
         return TurnView.model_validate(turn)
 
     @routes.delete("/{name}/turns/{turn_id}", status_code=204)
@@ -230,7 +267,7 @@ def _rota_routes(service: OnCallService, guard: Guard) -> APIRouter:
     async def raise_alert(
         name: NameInPath, body: NewAlert, who: Principal = Depends(guard.agent)
     ) -> AlertView:
-        return _alert_view(
+        return await view(
             *await service.raise_alert(name, body.words, body.case_number, by=who.name)
         )
 
@@ -239,6 +276,7 @@ def _rota_routes(service: OnCallService, guard: Guard) -> APIRouter:
 
 def _alert_routes(service: OnCallService, guard: Guard) -> APIRouter:
     routes = APIRouter(prefix="/alerts", tags=["on call"])
+    view = _viewer(service)
 
     @routes.get("")
     async def list_alerts(
@@ -261,23 +299,28 @@ def _alert_routes(service: OnCallService, guard: Guard) -> APIRouter:
 
     @routes.get("/{alert_id}")
     async def read_alert(alert_id: UUID, _who: Principal = Depends(guard.agent)) -> AlertView:
-        return _alert_view(*await service.alert(alert_id))
+        return await view(*await service.alert(alert_id))
 
     @routes.post("/{alert_id}/acknowledge")
     async def acknowledge(alert_id: UUID, who: Principal = Depends(guard.agent)) -> AlertView:
-        return _alert_view(*await service.acknowledge(alert_id, who=who.name))
+        return await view(*await service.acknowledge(alert_id, who=who.name))
 
     @routes.post("/{alert_id}/close")
     async def close(
         alert_id: UUID, body: Closing, who: Principal = Depends(guard.agent)
     ) -> AlertView:
-        return _alert_view(*await service.close(alert_id, body.note, who=who.name))
+        return await view(*await service.close(alert_id, body.note, who=who.name))
 
     return routes
 
 
 def _rota(name: str, body: RotaFields) -> Rota:
-    return Rota(name=name, title=body.title, ack_within=body.ack_within_seconds * _SECOND)
+    return Rota(
+        name=name,
+        title=body.title,
+        ack_within=body.ack_within_seconds * _SECOND,
+        rings=body.rings,
+    )
 
 
 def _rota_view(rota: Rota) -> RotaView:
@@ -285,12 +328,33 @@ def _rota_view(rota: Rota) -> RotaView:
         name=rota.name,
         title=rota.title,
         ack_within_seconds=rota.ack_within // _SECOND,
+        rings=rota.rings,
         version=rota.version,
     )
 
 
-def _alert_view(alert: Alert, steps: Sequence[Step]) -> AlertView:
-    return AlertView(
-        **AlertItem.model_validate(alert).model_dump(),
-        steps=[StepView.model_validate(step) for step in steps],
+def _viewer(
+    service: OnCallService,
+) -> Callable[[Alert, Sequence[Step]], Awaitable[AlertView]]:
+    async def view(alert: Alert, steps: Sequence[Step]) -> AlertView:
+        return AlertView(
+            **AlertItem.model_validate(alert).model_dump(),
+            steps=[StepView.model_validate(step) for step in steps],
+            calls=[_call_view(call) for call in await service.calls(alert.alert_id)],
+        )
+
+    return view
+
+
+def _call_view(call: AlertCall) -> CallView:
+    return CallView(
+        call_id=call.call_id,
+        attempt=call.attempt,
+        agent_id=call.agent_id,
+        level=call.level,
+        over="phone" if call.phone_number is None else "trunk",
+        placed_at=call.placed_at,
+        heard_at=call.heard_at,
+        ended_at=call.ended_at,
+        outcome=call.outcome,
     )

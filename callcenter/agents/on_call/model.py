@@ -82,17 +82,21 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rota:
-    """`ack_within`: how long each level has."""
+    """`ack_within`: how long each level has; `rings`: alerts call people."""
 
     name: str
     title: str
     ack_within: timedelta = timedelta(minutes=10)
+    rings: bool = True
     version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """Whose turn it is on a level, from `starts_at` up to, not including, `ends_at`."""
+    """Whose turn it is on a level, from `starts_at` up to, not including, `ends_at`.
+
+    `phone_number` (E.164): where they are called in it; None: at their own phone.
+    """
 
     turn_id: UUID
     rota: str
@@ -100,6 +104,7 @@ class Turn:
     agent_id: str
     starts_at: datetime
     ends_at: datetime
+    phone_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

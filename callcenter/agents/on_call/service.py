@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callcenter.access import audit
 from callcenter.agents.model import NoSuchAgent
 from callcenter.agents.on_call import store
 from callcenter.agents.on_call.model import (
@@ -30,7 +33,9 @@ from callcenter.agents.on_call.model import (
     given,
     on_turn,
 )
+from callcenter.agents.on_call.ringing import AlertCall
 from callcenter.agents.rosters.store import existing_agents
+from callcenter.calls.numbers import NotDialled, NumberRule
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.platform.errors import InvalidField, Stale
@@ -46,12 +51,47 @@ _LOOK_EVERY: Final = timedelta(seconds=2)
 _AT_ONCE: Final = 100
 
 
-class OnCallService:
-    """Use cases of the REST API."""
+async def acknowledged(
+    connection: AsyncConnection,
+    alert_id: UUID,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+    agent_id: str | None = None,
+) -> Alert:
+    """Somebody has it: over REST, or `agent_id` by a key. Audited, in the caller's transaction.
 
-    def __init__(self, database: Database, clock: Clock, *, ids: Ids = random_ids) -> None:
+    Raises `NoSuchAlert`, `WrongAlertState`.
+    """
+    found = await store.alert_of(connection, alert_id, for_update=True)
+    if found is None:
+        raise NoSuchAlert
+    changed, step = found.acknowledge(who, at)
+    await store.save_alert(connection, changed)
+    await store.add_steps(connection, alert_id, [replace(step, agent_id=agent_id)])
+    await announce(connection, TOPIC, str(alert_id))
+    await audit.record(
+        connection,
+        who=who,
+        act="alert.acknowledge",
+        subject=f"alert/{alert_id}",
+        reason=reason,
+        at=at,
+        detail={} if agent_id is None else {"agent": agent_id},
+    )
+    return changed
+
+
+class OnCallService:
+    """Use cases of the REST API. `rule`: which numbers are called over the trunk."""
+
+    def __init__(
+        self, database: Database, clock: Clock, rule: NumberRule, *, ids: Ids = random_ids
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._rule = rule
         self._ids = ids
 
     async def rotas(self) -> Sequence[Rota]:
@@ -109,9 +149,23 @@ class OnCallService:
             return await store.turns_of(connection, name, begin, end)
 
     async def add_turn(
-        self, name: str, agent_id: str, level: int, starts_at: datetime, ends_at: datetime
+        self,
+        name: str,
+        agent_id: str,
+        level: int,
+        starts_at: datetime,
+        ends_at: datetime,
+        phone_number: str | None = None,
     ) -> Turn:
-        """Raises `NoSuchRota`, `NoSuchAgent`, `InvalidField`."""
+        """`phone_number`: where alerts call the agent in this turn, over the trunk.
+
+        Raises `NoSuchRota`, `NoSuchAgent`, `InvalidField`.
+        """
+        if phone_number is not None:
+            try:
+                phone_number = self._rule.allowed(phone_number)
+            except NotDialled as exc:
+                raise InvalidField("phone_number", exc.rule) from exc
         turn = checked_turn(
             Turn(
                 turn_id=self._ids(),
@@ -120,6 +174,7 @@ class OnCallService:
                 agent_id=agent_id,
                 starts_at=starts_at.astimezone(UTC),
                 ends_at=ends_at.astimezone(UTC),
+                phone_number=phone_number,
             )
         )
         async with self._database.transaction() as connection:
@@ -194,14 +249,15 @@ class OnCallService:
     async def acknowledge(self, alert_id: UUID, *, who: str) -> tuple[Alert, Sequence[Step]]:
         """Raises `NoSuchAlert`, `WrongAlertState`."""
         async with self._database.transaction() as connection:
-            found = await store.alert_of(connection, alert_id, for_update=True)
-            if found is None:
-                raise NoSuchAlert
-            changed, step = found.acknowledge(who, self._clock())
-            await store.save_alert(connection, changed)
-            await store.add_steps(connection, alert_id, [step])
-            await announce(connection, TOPIC, str(alert_id))
+            changed = await acknowledged(
+                connection, alert_id, who=who, reason="over REST", at=self._clock()
+            )
             return changed, await store.steps_of(connection, alert_id)
+
+    async def calls(self, alert_id: UUID) -> Sequence[AlertCall]:
+        """By which people were, or are, told of the alert; in the order they were made."""
+        async with self._database.transaction() as connection:
+            return await store.calls_of(connection, alert_id)
 
     async def close(self, alert_id: UUID, note: str, *, who: str) -> tuple[Alert, Sequence[Step]]:
         """Raises `NoSuchAlert`, `WrongAlertState`, `InvalidField`."""

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Interval, Table, Text, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Interval,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from callcenter.platform.db import Moment, metadata
 
@@ -13,6 +25,7 @@ rotas = Table(
     Column("title", Text, nullable=False),
     Column("ack_within", Interval, nullable=False, server_default="10 minutes"),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("rings", Boolean, nullable=False, server_default=text("true")),
 )
 
 rota_turns = Table(
@@ -24,6 +37,7 @@ rota_turns = Table(
     Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), nullable=False),
     Column("starts_at", Moment, nullable=False),
     Column("ends_at", Moment, nullable=False),
+    Column("phone_number", Text),
     Index("ix_rota_turns_rota", "rota", "ends_at"),
 )
 
@@ -57,4 +71,29 @@ alert_steps = Table(
     Column("level", Integer, nullable=False),
     Column("what", Text, nullable=False),
     Column("agent_id", Text),
+)
+
+alert_calls = Table(
+    "alert_calls",
+    metadata,
+    Column("call_id", Uuid, primary_key=True),
+    Column("alert_id", ForeignKey("alerts.alert_id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("phone_number", Text),
+    Column("node", Text, nullable=False),
+    Column("placed_at", Moment, nullable=False),
+    Column("heard_at", Moment),
+    Column("ended_at", Moment),
+    Column("outcome", Text),
+    UniqueConstraint("alert_id", "attempt"),
+    Index(
+        "uq_alert_calls_one_open",
+        "alert_id",
+        "agent_id",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_alert_calls_open", "node", postgresql_where=text("ended_at IS NULL")),
 )

@@ -52,7 +52,7 @@ QueueName = Annotated[str, InPath(json_schema_extra={"pattern": f"^{NAME}$"})]
 
 def router(service: SessionService, guard: Guard, clock: Clock) -> APIRouter:
     """States: read by everybody who is logged in; changed by the agent's own user (linked with the
-    agent, or named as the agent) and by supervisors."""
+    agent) and by supervisors."""
     api = APIRouter(tags=["agent states"], responses=PROBLEM_RESPONSES)
 
     @api.get("/agent-states")

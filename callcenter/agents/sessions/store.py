@@ -349,9 +349,7 @@ def _user_of(agent_id: str) -> ScalarSelect[Any]:
 
 
 async def is_user_of(connection: AsyncConnection, agent_id: str, user: str) -> bool:
-    """Whether a login is the agent's own: linked with the agent, or named as the agent."""
-    if user == agent_id:
-        return True
+    """Whether a login is the one linked with the agent."""
     name: str | None = await connection.scalar(select(_user_of(agent_id)))
     return name == user
 
@@ -367,7 +365,7 @@ async def saved_cases(
             .join(case_calls, case_calls.c.case_number == case_events.c.case_number)
             .where(
                 case_calls.c.call_id == call_id,
-                or_(case_events.c.actor == agent_id, case_events.c.actor == _user_of(agent_id)),
+                case_events.c.actor == _user_of(agent_id),
                 case_events.c.at >= since,
             )
             .limit(1)

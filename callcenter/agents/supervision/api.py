@@ -30,7 +30,7 @@ from callcenter.agents.supervision.model import (
 )
 from callcenter.agents.supervision.service import Brought, Place, SupervisionService
 from callcenter.platform.numbers import Whole
-from callcenter.platform.web import PROBLEM_RESPONSES, Schema
+from callcenter.platform.web import PROBLEM_RESPONSES, Flag, Schema
 
 # The model has these rules and their words: here they are only told.
 _ID: Final = {"pattern": f"^{AGENT_ID}$"}
@@ -41,11 +41,18 @@ Phone = Annotated[
 Reason = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MOST_REASON})]
 
 
-class Bring(Schema):
-    """Which phone is called, and why."""
+class Named(Schema):
+    """Which phone it is about, and why."""
 
     supervisor_phone: Phone
     reason: Reason
+
+
+class Bring(Named):
+    """Which phone is called, and why. `auto_answer`: it is asked to answer by itself, where it can;
+    absent: where it is your own (the agent whose `user` you are). Anybody else's always rings."""
+
+    auto_answer: Flag | None = None
 
 
 class MoveTo(Schema):
@@ -133,7 +140,14 @@ def router(service: SupervisionService, guard: Guard) -> APIRouter:
     routes = APIRouter(tags=["supervision"], responses=PROBLEM_RESPONSES)
 
     async def spy(agent: str, body: Bring, mode: SpyMode, who: Principal) -> BroughtOut:
-        done = await service.spy(agent, body.supervisor_phone, mode, body.reason, by=who.name)
+        done = await service.spy(
+            agent,
+            body.supervisor_phone,
+            mode,
+            body.reason,
+            by=who,
+            auto_answer=body.auto_answer,
+        )
         return _brought(done, mode)
 
     @routes.post("/agents/{agent_id}/listen")
@@ -159,7 +173,7 @@ def router(service: SupervisionService, guard: Guard) -> APIRouter:
 
     @routes.post("/agents/{agent_id}/listen/stop")
     async def stop(
-        agent_id: AgentId, body: Bring, who: Principal = Depends(guard.supervisor)
+        agent_id: AgentId, body: Named, who: Principal = Depends(guard.supervisor)
     ) -> StoppedOut:
         """Hang up the supervisor's phone, in whichever mode it hears this agent."""
         await service.stop_spying(agent_id, body.supervisor_phone, body.reason, by=who.name)
@@ -201,7 +215,9 @@ def router(service: SupervisionService, guard: Guard) -> APIRouter:
     ) -> BroughtOut:
         """The caller, who waits or talks, is brought to the phone; the agent is released. Nobody
         picks up in 20 s: back to the head of the queue."""
-        done = await service.take_over(call_id, body.supervisor_phone, body.reason, by=who.name)
+        done = await service.take_over(
+            call_id, body.supervisor_phone, body.reason, by=who, auto_answer=body.auto_answer
+        )
         return _brought(done, None)
 
     @routes.post("/calls/{call_id}/queue")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from callcenter.platform.errors import Conflict, InvalidField
+from callcenter.platform.errors import Conflict, InvalidField, NotAllowed
 from callcenter.platform.text import plain_text
 
 #: Characters of a reason.
@@ -90,6 +90,17 @@ def checked_reason(reason: str) -> str:
     return plain_text("reason", reason, least=1, most=MOST_REASON)
 
 
+def answers_by_itself(wanted: bool | None, *, own: bool) -> bool:
+    """Whether the phone is asked to answer by itself; `own`: it is that of the user who asks.
+
+    Nobody's phone is opened but one's own: its microphone would be, in a room where nobody picked
+    it up. Raises `NotAllowed`.
+    """
+    if wanted and not own:
+        raise NotAllowed("Only your own phone (the agent with you as `user`) answers by itself.")
+    return own if wanted is None else wanted
+
+
 def may_spy(agent: str, state: str | None, talk: Talk | None, phone: str) -> Talk:
     """The talk to be heard. Raises `InvalidField`, `NotNow`."""
     if agent == phone:
@@ -145,15 +156,6 @@ def may_prioritise(call: LiveCall) -> None:
     if call.direction != "inbound" or not call.is_waiting:
         raise NotNow(
             f"The {call.direction} call is {call.state}, it waits in no queue.", *_allowed(call)
-        )
-
-
-def _must_wait(call: LiveCall) -> None:
-    if call.direction != "inbound" or not call.is_waiting:
-        raise NotNow(
-            f"The {call.direction} call is {call.state}: only a citizen who waits in a queue "
-            "can be given another place.",
-            *_allowed(call),
         )
 
 

@@ -16,12 +16,14 @@ from callcenter.access import audit
 from callcenter.access.model import Principal
 from callcenter.agents.model import NoSuchAgent, is_agent_id
 from callcenter.agents.sessions.model import Record
+from callcenter.agents.store import agent_of_user
 from callcenter.agents.supervision import store
 from callcenter.agents.supervision.model import (
     LiveCall,
     Pickup,
     Spying,
     SpyMode,
+    answers_by_itself,
     changed_mode,
     checked_reason,
     may_move,
@@ -125,15 +127,26 @@ class SupervisionService:
         )
         return record
 
-    async def spy(self, agent: str, phone: str, mode: SpyMode, reason: str, *, by: str) -> Brought:
+    async def spy(
+        self,
+        agent: str,
+        phone: str,
+        mode: SpyMode,
+        reason: str,
+        *,
+        by: Principal,
+        auto_answer: bool | None = None,
+    ) -> Brought:
         """Have the supervisor's phone hear this agent; where it does, change the mode.
 
-        Raises `NoSuchAgent`, `InvalidField`, `NotNow`, `ActRefused`, `ActUnknown`.
+        `auto_answer`: the phone is asked to answer by itself; None: where it is the user's own.
+        Raises `NoSuchAgent`, `InvalidField`, `NotAllowed`, `NotNow`, `ActRefused`, `ActUnknown`.
         """
         why = checked_reason(reason)
         async with self._database.transaction() as connection:
             await _must_be_agent(connection, agent)
             await _must_be_phone(connection, phone)
+            by_itself = await _by_itself(connection, phone, by, auto_answer)
             state = await store.state_of(connection, agent)
             talk = may_spy(agent, state, await store.talk_of(connection, agent, self._node), phone)
             now = changed_mode(agent, talk, mode, await store.spying_of(connection, phone))
@@ -147,7 +160,7 @@ class SupervisionService:
                         "agent": agent,
                         "spied_call": talk.call_id,
                         "mode": mode.value,
-                        "wanted_by": by,
+                        "wanted_by": by.name,
                         "wanted_at": self._clock(),
                         "reason": why,
                     },
@@ -163,11 +176,12 @@ class SupervisionService:
                     "call_id": str(talk.call_id),
                     "uniqueid": talk.uniqueid,
                     "channel": talk.channel,
+                    "auto_answer": by_itself,
                 },
                 audited=f"supervision.{mode.value}",
                 subject=f"agent/{agent}",
                 reason=why,
-                by=by,
+                by=by.name,
                 detail={
                     "phone": phone,
                     "call_id": str(talk.call_id),
@@ -212,24 +226,39 @@ class SupervisionService:
         async with self._database.transaction() as connection:
             return await store.all_spying(connection)
 
-    async def take_over(self, call_id: UUID, phone: str, reason: str, *, by: str) -> Brought:
+    async def take_over(
+        self,
+        call_id: UUID,
+        phone: str,
+        reason: str,
+        *,
+        by: Principal,
+        auto_answer: bool | None = None,
+    ) -> Brought:
         """Bring the caller to the supervisor's phone; the agent, if there is one, is released.
 
-        Raises `NoSuchCall`, `InvalidField`, `NotNow`, `ActRefused`, `ActUnknown`.
+        `auto_answer` as in `spy`. Raises `NoSuchCall`, `InvalidField`, `NotAllowed`, `NotNow`,
+        `ActRefused`, `ActUnknown`.
         """
         why = checked_reason(reason)
         async with self._database.transaction() as connection:
             call = await _live(connection, call_id)
             await _must_be_phone(connection, phone)
+            by_itself = await _by_itself(connection, phone, by, auto_answer)
             may_take_over(call, phone)
             act_id = await self._ordered(
                 connection,
                 TAKE_OVER,
-                {"call_id": str(call_id), "uniqueid": call.uniqueid, "phone": phone},
+                {
+                    "call_id": str(call_id),
+                    "uniqueid": call.uniqueid,
+                    "phone": phone,
+                    "auto_answer": by_itself,
+                },
                 audited="supervision.take_over",
                 subject=f"call/{call_id}",
                 reason=why,
-                by=by,
+                by=by.name,
                 detail={"phone": phone, "agent": call.agent, "queue": call.queue},
             )
         pickup = Pickup((await self._acts.wait(act_id, _LIMIT))["pickup"])
@@ -379,6 +408,13 @@ async def _must_be_agent(connection: AsyncConnection, agent: str) -> None:
 async def _must_be_phone(connection: AsyncConnection, phone: str) -> None:
     if not is_agent_id(phone) or not await store.agent_exists(connection, phone):
         raise InvalidField("supervisor_phone", "must be the id of an agent (GET /api/v1/agents)")
+
+
+async def _by_itself(
+    connection: AsyncConnection, phone: str, by: Principal, wanted: bool | None
+) -> bool:
+    own = await agent_of_user(connection, by.user_id) == phone
+    return answers_by_itself(wanted, own=own)
 
 
 async def _live(connection: AsyncConnection, call_id: UUID) -> LiveCall:

@@ -132,6 +132,7 @@ class QueueConfig:
     comfort_seconds: int = 60
     announce_position: bool = False
     announce_seconds: int = 60
+    offers_callback: bool = True  #: only where there is a trunk to dial by
     languages: tuple[OwnLanguage, ...] = ()
     exits: Mapping[Cause, Exit] = field(default_factory=dict)
 

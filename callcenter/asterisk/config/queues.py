@@ -10,7 +10,13 @@ import zlib
 
 from callcenter.asterisk.config.model import QueueConfig, SwitchConfig
 from callcenter.asterisk.config.text import GENERATED, section
-from callcenter.asterisk.dialplan import QUEUE_PLAN_PREFIX, Context, Variable, asterisk_queue
+from callcenter.asterisk.dialplan import (
+    QUEUE_PLAN_PREFIX,
+    QUEUE_PLAN_WAITING,
+    Context,
+    Variable,
+    asterisk_queue,
+)
 from callcenter.prompts.pieces.say import LANGUAGES, say_value
 from callcenter.queues.model import Cause
 
@@ -19,6 +25,9 @@ LAST_PLACE_SAID = 50
 
 #: Prompts around the piece that tells the place.
 PLACE_PROMPT = "queue_place"
+
+#: Tells those who wait of the key for a callback.
+CALLBACK_PROMPT = "callback_key"
 
 #: Cause → what its exit and the exit's target are called in the dialplan.
 EXIT_VARIABLES = {
@@ -68,10 +77,16 @@ def _settings(config: SwitchConfig, queue: QueueConfig) -> list[tuple[str, str]]
         ("musicclass", queue.music),
     ]
     prompts = config.paths.prompts_dir
-    if queue.comfort_prompt is not None:
+    says = [queue.comfort_prompt] if queue.comfort_prompt is not None else []
+    # Neither the key nor the words of it where nobody could be dialled.
+    if queue.offers_callback and config.trunk.host is not None:
+        settings.append(("context", Context.QUEUE_KEYS))
+        says += [CALLBACK_PROMPT] if queue.comfort_prompt != CALLBACK_PROMPT else []
+    if says:
         # An absolute path gets the caller's language before its last part: <prompts>/zh/<name>.
+        # Several are said by turns.
         settings += [
-            ("periodic-announce", str(prompts / queue.comfort_prompt)),
+            ("periodic-announce", ",".join(str(prompts / name) for name in says)),
             ("periodic-announce-frequency", str(queue.comfort_seconds)),
         ]
     if queue.announce_position:
@@ -92,6 +107,7 @@ def plan(config: SwitchConfig) -> str:
     head = (
         "; Enters: cc-queue by Gosub, as queue_<name>. Sets how long and with how many others a\n"
         "; caller waits there, and where who is given up goes, by cause. Return.\n"
+        "; Enters: sub-queue-prio, as waiting: how many wait anywhere.\n"
         f"[{Context.QUEUE_PLAN}]\n"
     )
     fallback = QueueConfig("", max_wait_seconds=300)
@@ -99,7 +115,21 @@ def plan(config: SwitchConfig) -> str:
     # Unknown queues, which Queue() refuses by itself.
     extens.append(_exten(QUEUE_PLAN_PREFIX, fallback))
     extens.append(_exten(f"_{QUEUE_PLAN_PREFIX}.", fallback))
+    extens.append(_waiting(config))
     return GENERATED + head + "".join(extens)
+
+
+def _waiting(config: SwitchConfig) -> str:
+    """Counts who waits in any queue; a line for each, however many there are."""
+    name = Variable.ALL_WAITING
+    lines = [f"Set({name}=0)"]
+    lines += [
+        f"Set({name}=$[${{{name}}} + ${{QUEUE_WAITING_COUNT({one})}}])"
+        for queue in config.queues
+        for one in asterisk_queues(queue)
+    ]
+    lines.append("Return()")
+    return f"exten = {QUEUE_PLAN_WAITING},1," + "\n same = n,".join(lines) + "\n"
 
 
 def _exten(exten: str, queue: QueueConfig) -> str:

@@ -151,6 +151,7 @@ def _queue(queue: Queue, members: tuple[str, ...], settings: Settings) -> QueueC
         comfort_seconds=queue.comfort_seconds,
         announce_position=queue.announce_position,
         announce_seconds=queue.announce_seconds,
+        offers_callback=queue.offers_callback,
         languages=tuple(
             OwnLanguage(own, own_seconds(asked_of(queue.requirements, own, language), wait))
             for own in own_languages(queue.requirements, language)

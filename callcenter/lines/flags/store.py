@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, tuple_
+from sqlalchemy import RowMapping, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -64,3 +64,13 @@ async def newest(
     if behind is not None:
         wanted = wanted.where(order < behind)
     return [_flag(row) for row in (await connection.execute(wanted)).mappings()]
+
+
+async def forget(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete flags that were set before; how many went."""
+    c = call_flags.c
+    old = select(c.call_id, c.kind).where(c.flagged_at < before).order_by(c.flagged_at).limit(limit)
+    gone = await connection.execute(
+        delete(call_flags).where(tuple_(c.call_id, c.kind).in_(old)).returning(c.call_id)
+    )
+    return len(gone.all())

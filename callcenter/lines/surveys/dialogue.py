@@ -77,7 +77,9 @@ class Surveys:
         Raises `CallerHungUp`, and what the database raises: the dialplan says goodbye then.
         """
         language = (call.language or "zh")[:2]
-        queue = await at_most(_DESK_LIMIT, self._begin(call.call_id, language), name="survey-begin")
+        queue = await at_most(
+            _DESK_LIMIT, self._begin(call.call_id, call.line, language), name="survey-begin"
+        )
         exit: FlowExit = HangUp()
         if queue is not None:
             plan = Plan(FLOW, 1, self._flow, queue=queue, language=language)
@@ -87,11 +89,11 @@ class Surveys:
             exit = HangUp()
         await call.leave(exit)
 
-    async def _begin(self, call_id: UUID, language: str) -> str | None:
+    async def _begin(self, call_id: UUID, line: str, language: str) -> str | None:
         """The queue of the conversation, empty where there was none; None: nobody is asked."""
         async with self._database.transaction() as connection:
             asked = await store.to_be_asked(
-                connection, call_id, language=language, at=self._clock()
+                connection, call_id, line=line, language=language, at=self._clock()
             )
             if asked is None or not await store.add_asked(connection, asked):
                 return None

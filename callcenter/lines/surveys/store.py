@@ -7,7 +7,18 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    RowMapping,
+    Select,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +37,7 @@ from callcenter.lines.surveys.model import (
 )
 from callcenter.lines.surveys.tables import line_surveys, survey_answers
 from callcenter.lines.tables import lines
+from callcenter.queues.callbacks.tables import callback_tries
 
 _A: Final = survey_answers.c
 _Rows = TypeVar("_Rows", bound=Select[*tuple[Any, ...]])
@@ -65,14 +77,20 @@ async def set_survey(
 
 
 async def to_be_asked(
-    connection: AsyncConnection, call_id: UUID, *, language: str, at: datetime
+    connection: AsyncConnection, call_id: UUID, *, line: str, language: str, at: datetime
 ) -> RowMapping | None:
     """The answer that this caller has to give, not written yet; None: the caller is not asked.
+
+    `line`: of a citizen whom we called back, for their own call nobody dialled a number of ours.
 
     Not asked are: callers of lines without a survey, of calls that were flagged, of numbers on the
     nuisance list, who talked with no agent of ours, or with somebody else last, and who were asked
     before.
     """
+    # Who was called back and hung up on before the two heard each other has nothing to judge.
+    reached = exists().where(
+        callback_tries.c.call_id == calls.c.call_id, callback_tries.c.outcome == "reached"
+    )
     ended = (
         select(func.max(agent_talks.c.ended_at))
         .where(agent_talks.c.call_id == calls.c.call_id)
@@ -82,6 +100,9 @@ async def to_be_asked(
         call_legs.c.call_id == calls.c.call_id,
         call_legs.c.uniqueid != calls.c.uniqueid,
         call_legs.c.agent.is_(None),
+        # The citizen who is called back is no other party, a half of a Local channel nobody at all.
+        call_legs.c.role != "citizen",
+        call_legs.c.channel.not_like("Local/%"),
         call_legs.c.answered_at.is_not(None),
         or_(call_legs.c.ended_at.is_(None), call_legs.c.ended_at > ended),
     )
@@ -99,22 +120,24 @@ async def to_be_asked(
         .limit(1)
         .scalar_subquery()
     )
+    of_line = func.coalesce(calls.c.line, line)
     wanted = (
         select(
             calls.c.call_id,
-            calls.c.line,
+            of_line.label("line"),
             last.label("agent"),
             calls.c.queue,
             case.label("case_number"),
             literal(language).label("language"),
             literal(at).label("asked_at"),
         )
-        .join(line_surveys, line_surveys.c.line == calls.c.line)
+        .join(line_surveys, line_surveys.c.line == of_line)
         .where(
             calls.c.call_id == call_id,
             line_surveys.c.enabled,
             last.is_not(None),
             ~handed_on,
+            or_(calls.c.direction != "outbound", reached),
             ~exists().where(call_flags.c.call_id == calls.c.call_id),
             ~exists().where(survey_answers.c.call_id == calls.c.call_id),
             ~exists().where(
@@ -199,3 +222,12 @@ async def figures(
         .limit(limit)
     )
     return [Figures(**row) for row in (await connection.execute(wanted)).mappings()]
+
+
+async def forget(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete answers of callers who were asked before; how many went."""
+    old = select(_A.call_id).where(_A.asked_at < before).order_by(_A.asked_at).limit(limit)
+    gone = await connection.execute(
+        delete(survey_answers).where(_A.call_id.in_(old)).returning(_A.call_id)
+    )
+    return len(gone.all())

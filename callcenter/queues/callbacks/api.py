@@ -51,7 +51,8 @@ class TryView(Schema):
 
 
 class CallbackView(Schema):
-    """A citizen to be called back. `position` is told by a single callback only."""
+    """A citizen to be called back. `position` is told by a single callback only; `moved_from`: the
+    queue it was asked for in, where that one was removed."""
 
     callback_id: UUID
     kind: Kind
@@ -59,6 +60,7 @@ class CallbackView(Schema):
     further_calls: list[UUID]
     case_number: str | None
     queue: str
+    moved_from: str | None
     line: str | None
     number: str
     language: str
@@ -87,9 +89,15 @@ class NewCallback(Schema):
 
 
 class Attempt(Schema):
-    """An attempt made by hand: reached, busy, no_answer or failed."""
+    """An attempt made by hand: reached, busy, no_answer, failed or machine."""
 
     outcome: TryOutcome
+    note: Note = ""
+
+
+class MachineAnswered(Schema):
+    """What was heard, where that says more."""
+
     note: Note = ""
 
 
@@ -157,6 +165,15 @@ def router(service: CallbackService, guard: Guard) -> APIRouter:
     ) -> CallbackView:
         """Write down an attempt made by hand; one that reached the citizen closes the callback."""
         return _view(await service.document(callback_id, body.outcome, body.note, by=who.name))
+
+    @routes.post("/{callback_id}/not-reached")
+    async def machine_answered(
+        callback_id: UUID, body: MachineAnswered, who: Principal = Depends(guard.agent)
+    ) -> CallbackView:
+        """The last attempt reached a machine, not the citizen: it counts as one in vain, and the
+        callback is open again until the attempts suffice. 409 where none is said to have reached
+        anybody, or the citizen waits for another callback."""
+        return _view(await service.not_reached(callback_id, body.note, by=who.name))
 
     @routes.post("/{callback_id}/done")
     async def finish_callback(

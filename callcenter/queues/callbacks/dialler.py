@@ -50,7 +50,8 @@ _NOBODY_THERE: Final = timedelta(seconds=5)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackCall:
     """One call to be placed. `number` is E.164, `dialled` what the trunk is told, `line` our number
-    that the citizen is shown, `joined_at` the citizen's place; not dialled after `until`."""
+    that the citizen is shown, `joined_at` the citizen's place; not dialled after `until`. `survey`:
+    the line asks how it was after the conversation."""
 
     callback_id: UUID
     call_id: UUID
@@ -65,6 +66,7 @@ class CallbackCall:
     ring: timedelta
     until: datetime
     asked_at: datetime
+    survey: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ class CallbackDialler:
             return 0
         try:
             async with self._database.transaction() as connection:
+                await self._move(connection)
                 under_way = await store.under_way(connection, self._node)
                 due = await store.due(connection, self._clock(), 1) if self._rule.dials else []
             await self._look_after(under_way)
@@ -170,6 +173,11 @@ class CallbackDialler:
         for call in calls:
             await self._place(call)
         return len(calls)
+
+    async def _move(self, connection: AsyncConnection) -> None:
+        for callback_id in await store.move_from_gone_queues(connection):
+            log.warning("callback %s: its queue is gone, it waits in another one", callback_id)
+            await announce(connection, TOPIC, str(callback_id))
 
     async def _claim(self, queues: Mapping[str, QueueNow], most: int) -> list[CallbackCall]:
         """Those whose turn to wait has come, written down as placed: from here on each was asked
@@ -238,6 +246,7 @@ class CallbackDialler:
             ring=self._policy.ring,
             until=until,
             asked_at=now,
+            survey=row["survey"],
         )
 
     async def _place(self, call: CallbackCall) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Protocol
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import uuid4
 
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,7 @@ from callcenter.calls.numbers import NumberRule
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.news import announce
 from callcenter.queues.callbacks import store
+from callcenter.queues.callbacks.case_files import CaseFiles
 from callcenter.queues.callbacks.model import (
     Callback,
     CallbackState,
@@ -32,27 +33,13 @@ from callcenter.queues.callbacks.model import (
     TryState,
     callable_number,
     outcome_of_dialling,
+    words,
 )
 from callcenter.queues.callbacks.service import TOPIC
-from callcenter.queues.store import default_queue, existing
+from callcenter.queues.model import MissedCalls
+from callcenter.queues.store import default_queue, existing, missed_calls
 
 BY: Final = "system:callback"
-
-
-class CaseFiles(Protocol):
-    """The cases, as far as a callback writes in them. Each within the caller's transaction."""
-
-    async def belongs(
-        self, connection: AsyncConnection, callback: Callback, call_id: UUID, at: datetime
-    ) -> None:
-        """The call is about the case of the callback."""
-        ...
-
-    async def note(
-        self, connection: AsyncConnection, callback: Callback, text: str, at: datetime
-    ) -> None:
-        """Write down what was tried."""
-        ...
 
 
 class CallbackDuty:
@@ -144,7 +131,7 @@ class CallbackDuty:
         tries = (await store.tries_of(connection, [one.callback_id]))[one.callback_id]
         if one.dialled_at is not None:
             count = sum(other.dialled_at is not None for other in tries)
-            await self._cases.note(connection, callback, _words(one, count), at)
+            await self._cases.note(connection, callback, words(one, count), at)
         if callback.state is CallbackState.DONE:
             return one
         if outcome is TryOutcome.REACHED:
@@ -203,7 +190,7 @@ class CallbackDuty:
             wanted_at=at,
             place_at=call["first_entered_at"],
             due_at=self._policy.due(at),
-            next_try_at=self._first_try(number, at),
+            next_try_at=self._first_try(number, at, await missed_calls(connection, queue)),
         )
         await store.add_callback(connection, missed)
         await announce(connection, TOPIC, str(call["call_id"]))
@@ -218,8 +205,9 @@ class CallbackDuty:
         # Nobody was free and no message was left; or it was we who broke down.
         return call["disposition"] in ("overflowed", "failed")
 
-    def _first_try(self, number: str, at: datetime) -> datetime | None:
-        if not self._policy.dials_missed:
+    def _first_try(self, number: str, at: datetime, said: MissedCalls | None) -> datetime | None:
+        """`said`: what the queue says of its missed calls, if anything."""
+        if not (self._policy.dials_missed if said is None else said is MissedCalls.DIAL):
             return None
         try:
             self._rule.allowed(number)
@@ -236,18 +224,3 @@ def _broken_off(one: Try, fact: fa.CallEnded) -> TryOutcome:
         return TryOutcome.NOT_SERVED
     # Who picks up and hangs up before the agent is heard has answered nothing.
     return TryOutcome.AGENT_LEFT if fact.hangup_by == "agent" else TryOutcome.NO_ANSWER
-
-
-_SAID: Final = {
-    TryOutcome.REACHED: "the citizen was reached",
-    TryOutcome.BUSY: "the number was engaged",
-    TryOutcome.NO_ANSWER: "nobody answered",
-    TryOutcome.FAILED: "the network had no way to the number",
-    TryOutcome.AGENT_LEFT: "the agent hung up before the citizen answered",
-    TryOutcome.LOST: "the telephone system does not tell what became of the call",
-}
-
-
-def _words(one: Try, count: int) -> str:
-    what = _SAID.get(one.outcome, str(one.outcome)) if one.outcome else ""
-    return f"Callback, attempt {count}: {what}."

@@ -65,6 +65,7 @@ class TryOutcome(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     FAILED = "failed"  #: the network had no way to the number
+    MACHINE = "machine"  #: answered by a machine, says whoever of ours heard it
     AGENT_LEFT = "agent_left"  #: the agent hung up before the citizen answered
     NOT_SERVED = "not_served"  #: no agent took it: the queue gave it back, the hours were over
     WITHDRAWN = "withdrawn"  #: no longer wanted while it waited
@@ -73,9 +74,21 @@ class TryOutcome(StrEnum):
 
 
 #: What an agent may write down of an attempt by hand.
-BY_HAND: Final = (TryOutcome.REACHED, TryOutcome.BUSY, TryOutcome.NO_ANSWER, TryOutcome.FAILED)
+BY_HAND: Final = (
+    TryOutcome.REACHED,
+    TryOutcome.BUSY,
+    TryOutcome.NO_ANSWER,
+    TryOutcome.FAILED,
+    TryOutcome.MACHINE,
+)
 _IN_VAIN: Final = frozenset(
-    {TryOutcome.BUSY, TryOutcome.NO_ANSWER, TryOutcome.FAILED, TryOutcome.LOST}
+    {
+        TryOutcome.BUSY,
+        TryOutcome.NO_ANSWER,
+        TryOutcome.FAILED,
+        TryOutcome.MACHINE,
+        TryOutcome.LOST,
+    }
 )
 
 
@@ -101,6 +114,18 @@ class MissedCallStays(Conflict):
     """A missed call is a duty of ours: it cannot be withdrawn, only reached or tried in vain."""
 
     slug = "missed-call-stays"
+
+
+class NobodyReached(Conflict):
+    """No attempt is said to have reached the citizen: there is nothing to take back."""
+
+    slug = "callback-nobody-reached"
+
+
+class OpenElsewhere(Conflict):
+    """The citizen waits for another callback already."""
+
+    slug = "callback-open-elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +157,8 @@ class Callback:
     """One citizen to be called back; `number` is personal data and never logged.
 
     `place_at`: since when the citizen waits, which is the place in the queue. `next_try_at`: not
-    dialled before that; None: people dial, not we.
+    dialled before that; None: people dial, not we. `moved_from`: the queue it was asked for in,
+    where that one is gone.
     """
 
     callback_id: UUID
@@ -152,6 +178,7 @@ class Callback:
     note: str = ""
     done_at: datetime | None = None
     done_by: str | None = None
+    moved_from: str | None = None
 
     def is_overdue(self, at: datetime) -> bool:
         """Whether nobody has dealt with it in time."""
@@ -189,6 +216,31 @@ class Callback:
             done_by=by,
             next_try_at=None,
         )
+
+
+def machine_answered(
+    callback: Callback, tries: Sequence[Try], policy: Policy, note: str, *, by: str, at: datetime
+) -> tuple[Callback, Try]:
+    """The last attempt reached a machine: it counts as one in vain, and the citizen waits again, or
+    is given up after the last one due. Both as they are then.
+
+    Raises `NobodyReached`, `AlreadyDone` (otherwise than by that attempt), `InvalidField`.
+    """
+    if not tries or tries[-1].outcome is not TryOutcome.REACHED:
+        raise NobodyReached
+    if callback.state is CallbackState.DONE and callback.outcome is not Outcome.REACHED:
+        raise AlreadyDone
+    note = plain_text("note", note, most=MOST_NOTE, lines=True)
+    last = replace(tries[-1], outcome=TryOutcome.MACHINE, note=note or tries[-1].note)
+    now = [*tries[:-1], last]
+    open_again = replace(
+        callback, state=CallbackState.WAITING, outcome=None, done_at=None, done_by=None
+    )
+    if policy.gives_up(now):
+        return open_again.finish(Outcome.NOT_REACHED, "", by=by, at=at), last
+    # Whom people dialled they go on dialling.
+    ours = any(one.call_id is not None for one in now)
+    return replace(open_again, next_try_at=policy.after(now, at) if ours else None), last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,3 +305,20 @@ def callable_number(number: str) -> str:
     if not _NUMBER.fullmatch(number):
         raise InvalidField("number", "5 to 16 digits, with a + before them or not")
     return number
+
+
+_SAID: Final = {
+    TryOutcome.REACHED: "the citizen was reached",
+    TryOutcome.BUSY: "the number was engaged",
+    TryOutcome.NO_ANSWER: "nobody answered",
+    TryOutcome.FAILED: "the network had no way to the number",
+    TryOutcome.MACHINE: "a machine answered",
+    TryOutcome.AGENT_LEFT: "the agent hung up before the citizen answered",
+    TryOutcome.LOST: "the telephone system does not tell what became of the call",
+}
+
+
+def words(one: Try, count: int) -> str:
+    """What a case is told of the attempt."""
+    what = _SAID.get(one.outcome, str(one.outcome)) if one.outcome else ""
+    return f"Callback, attempt {count}: {what}."

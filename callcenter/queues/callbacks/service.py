@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.access import audit
 from callcenter.calls.numbers import NumberRule
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
@@ -18,6 +19,7 @@ from callcenter.platform.errors import InvalidField, NotFound
 from callcenter.platform.news import announce
 from callcenter.platform.text import plain_text
 from callcenter.queues.callbacks import store
+from callcenter.queues.callbacks.case_files import CaseFiles
 from callcenter.queues.callbacks.model import (
     BY_HAND,
     MOST_NOTE,
@@ -25,12 +27,15 @@ from callcenter.queues.callbacks.model import (
     Callback,
     CallbackState,
     Kind,
+    OpenElsewhere,
     Outcome,
     Policy,
     Try,
     TryOutcome,
     TryState,
     callable_number,
+    machine_answered,
+    words,
 )
 from callcenter.queues.store import existing
 
@@ -124,7 +129,7 @@ async def take_callback(
 
 class CallbackService:
     """Use cases of the REST API. `rule`: which numbers are called; without one every number that
-    has the form of one, and people dial."""
+    has the form of one, and people dial. `cases`: told of what was heard at the other end."""
 
     def __init__(
         self,
@@ -132,11 +137,13 @@ class CallbackService:
         clock: Clock,
         policy: Policy,
         rule: NumberRule | None = None,
+        cases: CaseFiles | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._policy = policy
         self._rule = rule
+        self._cases = cases
 
     async def list(
         self, wanted: CallbackFilter, *, after: tuple[datetime, UUID] | None, limit: int
@@ -267,6 +274,42 @@ class CallbackService:
                 outcome, note, by=by, at=now, tries=tries, wanted=wanted
             ),
         )
+
+    async def not_reached(self, callback_id: UUID, note: str, *, by: str) -> CallbackView:
+        """A machine answered the last attempt: it counts, and the citizen waits for the next one.
+
+        Raises `NoSuchCallback`, `NobodyReached`, `AlreadyDone`, `OpenElsewhere`, `InvalidField`.
+        """
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            found = await store.callback_of(connection, callback_id)
+            if found is None:
+                raise NoSuchCallback
+            # Before the row, as whoever takes a wish does.
+            await store.lock_number(connection, found.number)
+            others = await store.open_to(connection, found.number)
+            found = await store.callback_of(connection, callback_id, for_update=True)
+            assert found is not None, "callbacks stay"
+            tries = (await store.tries_of(connection, [callback_id])).get(callback_id, [])
+            changed, last = machine_answered(found, tries, self._policy, note, by=by, at=now)
+            if others:
+                raise OpenElsewhere(f"The citizen waits for callback {others[0].callback_id}.")
+            await store.save_try(connection, last)
+            await store.save_callback(connection, changed)
+            count = sum(one.dialled_at is not None for one in tries)
+            if self._cases is not None:
+                await self._cases.note(connection, changed, words(last, count), now)
+            await audit.record(
+                connection,
+                who=by,
+                act="callback.not_reached",
+                subject=f"callback/{callback_id}",
+                reason="a machine answered",
+                at=now,
+                detail={"attempt": last.number},
+            )
+            await announce(connection, TOPIC, str(changed.call_id or callback_id))
+            return await self._view(connection, changed)
 
     async def _act(
         self,

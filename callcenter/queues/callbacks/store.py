@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.tables import calls, queue_visits
 from callcenter.cases.tables import cases
+from callcenter.lines.surveys.tables import line_surveys
 from callcenter.lines.tables import lines
 from callcenter.queues.callbacks.model import (
     Callback,
@@ -26,6 +27,7 @@ from callcenter.queues.callbacks.model import (
     TryState,
 )
 from callcenter.queues.callbacks.tables import callback_calls, callback_tries, callbacks
+from callcenter.queues.tables import queues
 
 #: Namespace of our advisory locks (first key of two): one at a time decides about a number.
 _LOCK_NUMBER: Final = 7411030
@@ -194,8 +196,9 @@ async def under_way(connection: AsyncConnection, node: str) -> Sequence[RowMappi
 async def due(
     connection: AsyncConnection, now: datetime, limit: int, *, lock: bool = False
 ) -> Sequence[RowMapping]:
-    """Callbacks whose next try may be now, by their place: their columns, `call_line`, `priority`
-    and `default_line` besides. Whoever is calling us at this moment is left alone."""
+    """Callbacks whose next try may be now, by their place: their columns, `call_line`, `priority`,
+    `default_line` and whether that line asks afterwards (`survey`) besides. Whoever is calling us
+    at this moment is left alone."""
     origin, live = calls.alias("origin"), calls.alias("live")
     open_try = exists(
         select(callback_tries.c.number).where(
@@ -208,15 +211,18 @@ async def due(
             live.c.caller_number == callbacks.c.number, live.c.ended_at.is_(None)
         )
     )
+    default_line = select(func.min(lines.c.number)).where(lines.c.mode != "fax").scalar_subquery()
+    line = func.coalesce(callbacks.c.line, origin.c.line, default_line)
+    asks = exists(
+        select(line_surveys.c.line).where(line_surveys.c.line == line, line_surveys.c.enabled)
+    )
     wanted = (
         select(
             callbacks,
             origin.c.line.label("call_line"),
             origin.c.priority,
-            select(func.min(lines.c.number))
-            .where(lines.c.mode != "fax")
-            .scalar_subquery()
-            .label("default_line"),
+            default_line.label("default_line"),
+            asks.label("survey"),
         )
         .select_from(callbacks.outerjoin(origin, origin.c.call_id == callbacks.c.call_id))
         .where(
@@ -240,6 +246,39 @@ async def put_off(connection: AsyncConnection, callback_id: UUID, until: datetim
         .where(callbacks.c.callback_id == callback_id, callbacks.c.state == "waiting")
         .values(next_try_at=until)
     )
+
+
+async def move_from_gone_queues(connection: AsyncConnection) -> Sequence[UUID]:
+    """Callbacks whose queue is gone wait in their line's or the default one; which were moved.
+
+    Who removes a queue is stopped by callbacks that wait: these came meanwhile.
+    """
+    origin = calls.alias("origin")
+    line = func.coalesce(
+        callbacks.c.line,
+        select(origin.c.line).where(origin.c.call_id == callbacks.c.call_id).scalar_subquery(),
+    )
+    of_line = (
+        select(queues.c.name)
+        .select_from(queues.join(lines, lines.c.queue == queues.c.name))
+        .where(lines.c.number == line)
+        .scalar_subquery()
+    )
+    default = select(queues.c.name).where(queues.c.is_default).scalar_subquery()
+    moved = await connection.scalars(
+        update(callbacks)
+        .where(
+            text("callbacks.state = 'waiting'"),  # literal, for the partial index
+            ~exists(select(queues.c.name).where(queues.c.name == callbacks.c.queue)),
+            exists(select(queues.c.name).where(queues.c.is_default)),
+        )
+        .values(
+            queue=func.coalesce(of_line, default),
+            moved_from=func.coalesce(callbacks.c.moved_from, callbacks.c.queue),
+        )
+        .returning(callbacks.c.callback_id)
+    )
+    return list(moved)
 
 
 # Calls, as the duty looks at them ----------------------------------------------------------------

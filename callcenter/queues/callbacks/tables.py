@@ -26,6 +26,7 @@ callbacks = Table(
     Column("place_at", Moment, nullable=False, server_default=text("now()")),
     Column("due_at", Moment),
     Column("next_try_at", Moment),  # None: nobody is dialled by itself
+    Column("moved_from", Text),  # the queue asked for, where it is gone
     UniqueConstraint("call_id"),
     Index("ix_callbacks_waiting", "wanted_at", postgresql_where=text("state = 'waiting'")),
     Index(

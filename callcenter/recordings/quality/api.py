@@ -15,7 +15,7 @@ from fastapi import Path as InPath
 from pydantic import Field
 
 from callcenter.access.guard import Guard
-from callcenter.access.model import Principal, Role
+from callcenter.access.model import Principal
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
@@ -195,11 +195,6 @@ class AgentFiguresOut(Schema):
     failed: Part
 
 
-def own_agent(who: Principal) -> str | None:
-    """Whose scores a user without a supervisor's role may read; None: everybody's."""
-    return None if who.reaches(Role.SUPERVISOR) else who.name
-
-
 def router(service: QualityService, guard: Guard) -> APIRouter:
     """The routes of this room."""
     routes = APIRouter(prefix="/quality", tags=["quality"], responses=PROBLEM_RESPONSES)
@@ -300,18 +295,19 @@ def router(service: QualityService, guard: Guard) -> APIRouter:
     ) -> Page[ScoreOut]:
         """Newest first; an agent sees the own ones, whatever is asked for."""
         found = await service.scores(
-            agent=own_agent(who) or agent,
+            agent=agent,
             scored_after=scored_after,
             scored_before=scored_before,
             before=_before(cursor),
             limit=limit + 1,
+            who=who,
         )
         further = encode_cursor(str(found[limit - 1].score_id)) if len(found) > limit else None
         return Page(items=[_score(one) for one in found[:limit]], next_cursor=further)
 
     @routes.get("/scores/{score_id}")
     async def read_score(score_id: ScoreId, who: Principal = Depends(guard.agent)) -> ScoreOut:
-        return _score(await service.score(score_id, only=own_agent(who)))
+        return _score(await service.score(score_id, who=who))
 
     @routes.post("/scores/{score_id}/correction", status_code=201)
     async def correct(
@@ -326,7 +322,7 @@ def router(service: QualityService, guard: Guard) -> APIRouter:
         score_id: ScoreId, body: NewObjection, who: Principal = Depends(guard.agent)
     ) -> ScoreOut:
         """By the agent who was scored, once."""
-        made = await service.object(score_id, body.text, agent=who.name, by=who.name)
+        made = await service.object(score_id, body.text, who=who)
         return _score(made)
 
     @routes.get("/figures")

@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from callcenter.access import audit
+from callcenter.access.model import Principal, Role
 from callcenter.platform.clock import Clock
 from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField, NotAllowed, Stale
@@ -284,12 +285,16 @@ class QualityService:
         assert made is not None
         return made
 
-    async def score(self, score_id: int, *, only: str | None) -> Score:
-        """`only`: the agent whose scores the reader may see, None: all. Raises `NoSuchScore`."""
+    async def score(self, score_id: int, *, who: Principal) -> Score:
+        """Agents see their own. Raises `NoSuchScore`."""
         async with self._database.transaction() as connection:
             found = await store.score(connection, score_id)
-        if found is None or only not in (None, found.agent):
-            raise NoSuchScore
+            if found is None:
+                raise NoSuchScore
+            if not who.reaches(Role.SUPERVISOR):
+                own = await store.agent_of_user(connection, who.user_id)
+                if own != found.agent:
+                    raise NoSuchScore
         return found
 
     async def scores(
@@ -300,9 +305,15 @@ class QualityService:
         scored_before: datetime | None,
         before: int | None,
         limit: int,
+        who: Principal,
     ) -> Sequence[Score]:
-        """Newest first, those before the score `before`."""
+        """Newest first, those before the score `before`. Whoever is no supervisor gets the scores
+        of the agent they are, whichever `agent` is asked for; who is none gets none."""
         async with self._database.transaction() as connection:
+            if not who.reaches(Role.SUPERVISOR):
+                agent = await store.agent_of_user(connection, who.user_id)
+                if agent is None:
+                    return []
             return await store.scores(
                 connection,
                 agent=agent,
@@ -312,8 +323,8 @@ class QualityService:
                 limit=limit,
             )
 
-    async def object(self, score_id: int, text: str, *, agent: str | None, by: str) -> Score:
-        """The agent's word against a score of their own; `agent` is who the user is.
+    async def object(self, score_id: int, text: str, *, who: Principal) -> Score:
+        """The agent's word against a score of their own.
 
         Raises `NoSuchScore`, `NotAllowed`, `InvalidField`, `ObjectedAlready`.
         """
@@ -322,9 +333,11 @@ class QualityService:
             found = await store.score(connection, score_id)
             if found is None:
                 raise NoSuchScore
-            if agent != found.agent:
+            if await store.agent_of_user(connection, who.user_id) != found.agent:
                 raise NotAllowed("Only the agent who was scored objects.")
-            if not await store.add_objection(connection, score_id, said, by=by, at=self._clock()):
+            if not await store.add_objection(
+                connection, score_id, said, by=who.name, at=self._clock()
+            ):
                 raise ObjectedAlready
             made = await store.score(connection, score_id)
         assert made is not None

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, exists, func, select
+from sqlalchemy import RowMapping, Select, delete, exists, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.tables import agents
 from callcenter.calls.tables import calls
 from callcenter.recordings.model import RecordingKind, RecordingState
 from callcenter.recordings.quality.model import (
@@ -247,6 +248,14 @@ def _score(row: RowMapping) -> Score:
     return Score(**values, objection=objection)
 
 
+async def agent_of_user(connection: AsyncConnection, user_id: UUID) -> str | None:
+    """The agent whose login this is; None: no agent names the user."""
+    found: str | None = await connection.scalar(
+        select(agents.c.agent_id).where(agents.c.user_id == user_id)
+    )
+    return found
+
+
 async def score(connection: AsyncConnection, score_id: int) -> Score | None:
     row = (await connection.execute(_scores().where(_S.score_id == score_id))).mappings().first()
     return None if row is None else _score(row)
@@ -322,3 +331,44 @@ async def figures(
     if scored_before is not None:
         wanted = wanted.where(_S.scored_at < scored_before)
     return [AgentFigures(**row) for row in (await connection.execute(wanted)).mappings()]
+
+
+# What is old -------------------------------------------------------------------------------------
+
+#: A score goes together with its corrections, once the last word about them is old.
+_OLD_SCORES: Final = """
+WITH RECURSIVE chain (root, score_id, scored_at) AS (
+  SELECT score_id, score_id, scored_at FROM quality_scores
+   WHERE corrects IS NULL AND scored_at < :before
+  UNION ALL
+  SELECT chain.root, later.score_id, later.scored_at
+    FROM chain JOIN quality_scores later ON later.corrects = chain.score_id
+), old AS (
+  SELECT root FROM chain LEFT JOIN quality_objections o USING (score_id)
+   GROUP BY root HAVING greatest(max(scored_at), max(objected_at)) < :before
+   ORDER BY root LIMIT :limit
+)
+SELECT score_id FROM chain JOIN old USING (root)
+"""
+
+
+async def forget_scores(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete scores, with their corrections and objections, that nobody has touched since; of
+    `limit` recordings at most. How many scores went."""
+    found = await connection.execute(text(_OLD_SCORES), {"before": before, "limit": limit})
+    old = list(found.scalars())
+    if old:
+        objected = quality_objections.c.score_id
+        await connection.execute(delete(quality_objections).where(objected.in_(old)))
+        await connection.execute(delete(quality_scores).where(_S.score_id.in_(old)))
+    return len(old)
+
+
+async def forget_samples(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete what was drawn before; how many went."""
+    c = quality_samples.c
+    old = select(c.week, c.recording_id).where(c.drawn_at < before).order_by(c.week).limit(limit)
+    gone = await connection.execute(
+        delete(quality_samples).where(tuple_(c.week, c.recording_id).in_(old)).returning(c.week)
+    )
+    return len(gone.all())

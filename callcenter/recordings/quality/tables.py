@@ -76,6 +76,7 @@ quality_scores = Table(
     Column("corrects", ForeignKey("quality_scores.score_id")),
     UniqueConstraint("corrects", name="uq_quality_scores_corrects"),
     Index("ix_quality_scores_agent", "agent", "scored_at"),
+    Index("ix_quality_scores_scored_at", "scored_at"),
     Index(
         "uq_quality_scores_first",
         "form_id",

@@ -7,44 +7,47 @@ one talk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, bindparam, select, text
+from sqlalchemy import ARRAY, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.agents.tables import agents as agent_table
 from callcenter.platform.db import Moment
-from callcenter.queues.tables import queue_members
 from callcenter.reports.model import AgentFigure, Asked, Ratio, Span
+from callcenter.reports.rollups.tables import queue_member_spans
 
-#: No talk is longer: CC_MAX_CALL_SECONDS ends a call before.
+#: No talk is longer: CC_MAX_CALL_SECONDS ends a call before. One that is still open counts so far.
 _LONGEST_TALK: Final = timedelta(hours=24)
 
-# The last span of each agent that began before the time asked for may reach into it; spans of one
-# agent follow each other, so no older one does.
+# Spans that began a day before may reach into the time asked for, and the last one before these;
+# states of one agent follow each other, so no older one does.
 _SPANS: Final = """
-  SELECT agent AS agent_id, 'talk' AS kind, began_at, coalesce(ended_at, :now) AS ended_at
+  SELECT agent AS agent_id, 'talk' AS kind, began_at,
+    least(coalesce(ended_at, :now), began_at + interval '24 hours') AS ended_at
   FROM agent_talks
-  WHERE began_at >= :earliest_talk AND began_at < :end
+  WHERE began_at >= :earliest AND began_at < :end
     AND (ended_at IS NULL OR ended_at > :begin)
     AND (CAST(:agents AS text[]) IS NULL OR agent = ANY(:agents))
   UNION ALL
   SELECT agent_id, state, began_at, coalesce(ended_at, :now)
   FROM agent_activity
-  WHERE began_at >= :begin AND began_at < :end
+  WHERE began_at >= :earliest AND began_at < :end
+    AND (ended_at IS NULL OR ended_at > :begin)
     AND (CAST(:agents AS text[]) IS NULL OR agent_id = ANY(:agents))
   UNION ALL
   SELECT before.agent_id, before.state, before.began_at, coalesce(before.ended_at, :now)
   FROM (
     SELECT agent_id FROM agents
-    UNION SELECT agent_id FROM agent_activity WHERE began_at >= :begin AND began_at < :end
+    UNION SELECT agent_id FROM agent_activity WHERE began_at >= :earliest AND began_at < :end
   ) AS known
   CROSS JOIN LATERAL (
     SELECT * FROM agent_activity
-    WHERE agent_activity.agent_id = known.agent_id AND began_at < :begin
+    WHERE agent_activity.agent_id = known.agent_id AND began_at < :earliest
     ORDER BY began_at DESC LIMIT 1
   ) AS before
   WHERE (before.ended_at IS NULL OR before.ended_at > :begin)
@@ -54,20 +57,28 @@ _SPANS: Final = """
 _TIMES: Final = text(
     f"""
 WITH spans AS ({_SPANS}),
+members AS (
+  SELECT agent_id, range_agg(tstzrange(began_at, ended_at)) AS spans
+  FROM queue_member_spans WHERE queue = CAST(:queue AS text) GROUP BY agent_id
+),
 edges AS (
   SELECT edge, lead(edge) OVER (ORDER BY edge) AS next, row_number() OVER (ORDER BY edge) AS part
   FROM unnest(CAST(:edges AS timestamptz[])) AS edge
 ),
 pieces AS (
   SELECT agent_id, kind, part,
-    tstzrange(greatest(began_at, edge), least(ended_at, coalesce(next, :end), :now)) AS piece
+    tstzmultirange(tstzrange(
+      greatest(began_at, edge), least(ended_at, coalesce(next, :end), :now)))
+      * coalesce(member.spans, '{{(,)}}') AS piece
   FROM spans
   CROSS JOIN LATERAL generate_series(
     greatest(1, width_bucket(began_at, CAST(:edges AS timestamptz[]))),
     greatest(1, width_bucket(least(ended_at, :now), CAST(:edges AS timestamptz[])))
   ) AS reached
   JOIN edges ON edges.part = reached
+  LEFT JOIN members AS member USING (agent_id)
   WHERE greatest(began_at, edge) < least(ended_at, coalesce(next, :end), :now)
+    AND (CAST(:queue AS text) IS NULL OR member.spans IS NOT NULL)
 ),
 sorted AS (
   SELECT agent_id, part,
@@ -75,13 +86,15 @@ sorted AS (
     coalesce(range_agg(piece) FILTER (WHERE kind = 'wrap_up'), '{{}}') AS wrap_up,
     coalesce(range_agg(piece) FILTER (WHERE kind IN ('ready', 'ringing')), '{{}}') AS idle,
     coalesce(range_agg(piece) FILTER (WHERE kind = 'paused'), '{{}}') AS paused,
-    bool_or(kind <> 'talk') AS logged
-  FROM pieces GROUP BY agent_id, part
+    coalesce(range_agg(piece) FILTER (WHERE kind <> 'talk'), '{{}}') AS logged
+  FROM pieces WHERE NOT isempty(piece) GROUP BY agent_id, part
 )
-SELECT agent_id, part - 1 AS part, logged, talk_s, wrap_up_s, idle_s, paused_s
+SELECT agent_id, part - 1 AS part, talk_s, talk_logged_s, wrap_up_s, idle_s, paused_s
 FROM sorted
 CROSS JOIN LATERAL (SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0)
   FROM unnest(talk) AS r) AS t (talk_s)
+CROSS JOIN LATERAL (SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0)
+  FROM unnest(talk * logged) AS r) AS l (talk_logged_s)
 CROSS JOIN LATERAL (SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0)
   FROM unnest(wrap_up - talk) AS r) AS w (wrap_up_s)
 CROSS JOIN LATERAL (SELECT coalesce(sum(extract(epoch FROM upper(r) - lower(r))), 0)
@@ -95,7 +108,7 @@ ORDER BY agent_id, part
     bindparam("begin", type_=Moment),
     bindparam("end", type_=Moment),
     bindparam("now", type_=Moment),
-    bindparam("earliest_talk", type_=Moment),
+    bindparam("earliest", type_=Moment),
 )
 
 _TALKS: Final = """
@@ -120,6 +133,10 @@ CROSS JOIN LATERAL (
 ) AS wrap_up
 WHERE talk.began_at >= :begin AND talk.began_at < :end
   AND (CAST(:agents AS text[]) IS NULL OR talk.agent = ANY(:agents))
+  AND (CAST(:queue AS text) IS NULL OR EXISTS (SELECT FROM queue_member_spans AS member
+    WHERE member.queue = :queue AND member.agent_id = talk.agent
+      AND (member.began_at IS NULL OR member.began_at <= talk.began_at)
+      AND (member.ended_at IS NULL OR member.ended_at > talk.began_at)))
 """
 
 _HANDLED: Final = text(
@@ -153,68 +170,94 @@ ORDER BY began_at, call_id, uniqueid LIMIT :limit
 class Worked:
     """One agent (None: several together) in one part of the time, by number of the part from 0.
 
-    Seconds are disjoint. `talks` began in the part, each with its whole length in the averages.
+    `talking`, `wrap_up`, `free` and `paused` are disjoint seconds; `talking_logged` is what of the
+    talk lies where the states of the agent are known. `talks` began in the part; `talk_seconds` and
+    `handling_seconds` are whole lengths of those that are over.
     """
 
     agent_id: str | None
     part: int
-    talks: int
-    talking: float
-    wrap_up: float
-    free: float
-    paused: float
-    figures: Mapping[AgentFigure, Ratio]
+    talks: int = 0
+    talks_over: int = 0
+    talk_seconds: float = 0.0
+    handling_seconds: float = 0.0
+    talking: float = 0.0
+    talking_logged: float = 0.0
+    wrap_up: float = 0.0
+    free: float = 0.0
+    paused: float = 0.0
+
+    @property
+    def figures(self) -> Mapping[AgentFigure, Ratio]:
+        """Where no log of states says who was free, a talk is in no occupancy: it would be full."""
+        busy = self.talking_logged + self.wrap_up
+        return {
+            AgentFigure.HANDLING_TIME: Ratio(self.handling_seconds, self.talks_over),
+            AgentFigure.TALK_TIME: Ratio(self.talk_seconds, self.talks_over),
+            AgentFigure.OCCUPANCY: Ratio(busy, busy + self.free),
+        }
+
+
+def together(agent_id: str | None, part: int, rows: Iterable[Worked]) -> Worked:
+    """The sum of these."""
+    found = list(rows)
+    return Worked(
+        agent_id=agent_id,
+        part=part,
+        talks=sum(row.talks for row in found),
+        talks_over=sum(row.talks_over for row in found),
+        talk_seconds=sum(row.talk_seconds for row in found),
+        handling_seconds=sum(row.handling_seconds for row in found),
+        talking=sum(row.talking for row in found),
+        talking_logged=sum(row.talking_logged for row in found),
+        wrap_up=sum(row.wrap_up for row in found),
+        free=sum(row.free for row in found),
+        paused=sum(row.paused for row in found),
+    )
 
 
 async def worked(
-    connection: AsyncConnection, asked: Asked, parts: Sequence[Span], agents: Sequence[str] | None
+    connection: AsyncConnection,
+    asked: Asked,
+    parts: Sequence[Span],
+    agents: Sequence[str] | None,
+    queue: str | None = None,
 ) -> list[Worked]:
-    """Every agent and part of which anything is known. `agents` None: all."""
+    """Every agent and part of which anything is known. `agents` None: all; `queue`: only while
+    they were its members."""
     values: dict[str, Any] = {
         "edges": [span.begin for span in parts],
         "begin": asked.begin,
         "end": asked.end,
         "agents": None if agents is None else list(agents),
+        "queue": queue,
     }
     handled = {(row.agent_id, row.part): row for row in await connection.execute(_HANDLED, values)}
     times = {
         (row.agent_id, row.part): row
         for row in await connection.execute(
-            _TIMES, values | {"now": asked.now, "earliest_talk": asked.begin - _LONGEST_TALK}
+            _TIMES, values | {"now": asked.now, "earliest": asked.begin - _LONGEST_TALK}
         )
     }
     found = []
     for key in sorted({*handled, *times}):
-        talks, time = handled.get(key), times.get(key)
-        talking, wrap_up, free, paused = (
-            (float(time.talk_s), float(time.wrap_up_s), float(time.idle_s), float(time.paused_s))
-            if time is not None
-            else (0.0, 0.0, 0.0, 0.0)
-        )
-        busy = talking + wrap_up
-        # Without a log of states nobody knows who was free: no occupancy rather than a full one.
-        occupancy = Ratio(busy, busy + free) if time is not None and time.logged else Ratio()
-        over = 0 if talks is None else talks.over
-        found.append(
-            Worked(
-                agent_id=key[0],
-                part=key[1],
-                talks=0 if talks is None else talks.talks,
-                talking=talking,
-                wrap_up=wrap_up,
-                free=free,
-                paused=paused,
-                figures={
-                    AgentFigure.HANDLING_TIME: Ratio(
-                        0.0 if talks is None else float(talks.handling_s), over
-                    ),
-                    AgentFigure.TALK_TIME: Ratio(
-                        0.0 if talks is None else float(talks.talk_s), over
-                    ),
-                    AgentFigure.OCCUPANCY: occupancy,
-                },
-            )
-        )
+        values = {}
+        if (talks := handled.get(key)) is not None:
+            values |= {
+                "talks": talks.talks,
+                "talks_over": talks.over,
+                "talk_seconds": float(talks.talk_s),
+                "handling_seconds": float(talks.handling_s),
+            }
+        if (time := times.get(key)) is not None:
+            values |= {
+                "talking": float(time.talk_s),
+                "talking_logged": float(time.talk_logged_s),
+                "wrap_up": float(time.wrap_up_s),
+                "free": float(time.idle_s),
+                "paused": float(time.paused_s),
+            }
+        found.append(Worked(agent_id=key[0], part=key[1], **values))
     return found
 
 
@@ -222,6 +265,7 @@ async def talks_of(
     connection: AsyncConnection,
     asked: Asked,
     agents: Sequence[str] | None,
+    queue: str | None = None,
     *,
     behind: tuple[datetime, UUID, str] | None,
     limit: int,
@@ -234,6 +278,7 @@ async def talks_of(
             "begin": asked.begin,
             "end": asked.end,
             "agents": None if agents is None else list(agents),
+            "queue": queue,
             "at": at,
             "call_id": call_id,
             "uniqueid": uniqueid,
@@ -243,9 +288,22 @@ async def talks_of(
     return [dict(row) for row in found.mappings()]
 
 
-async def members_of(connection: AsyncConnection, queue: str) -> list[str]:
-    """Who is a member of a queue now."""
-    found = await connection.execute(
-        select(queue_members.c.agent_id).where(queue_members.c.queue == queue)
+async def members_of(connection: AsyncConnection, queue: str, asked: Asked) -> list[str]:
+    """Who was a member of a queue at some moment of the time asked for."""
+    spans = queue_member_spans.c
+    found = await connection.scalars(
+        select(spans.agent_id)
+        .where(
+            spans.queue == queue,
+            or_(spans.began_at.is_(None), spans.began_at < asked.end),
+            or_(spans.ended_at.is_(None), spans.ended_at > asked.begin),
+        )
+        .distinct()
+        .order_by(spans.agent_id)
     )
-    return [row.agent_id for row in found]
+    return list(found)
+
+
+async def number(connection: AsyncConnection) -> int:
+    """How many agents there are now."""
+    return await connection.scalar(select(func.count()).select_from(agent_table)) or 0

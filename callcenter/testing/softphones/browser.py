@@ -109,7 +109,7 @@ class BrowserPhone:
         return (self._folder / "log").read_text("utf-8", "replace")
 
     def reports(self, what: str) -> list[dict[str, Any]]:
-        """The page's reports of one kind: registered, answered, speech, ended, refused …"""
+        """The page's reports of one kind: registered, answered, speech, notes, ended, refused …"""
         return [report for report in self.said if report["said"] == what]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

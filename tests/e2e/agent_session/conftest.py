@@ -69,14 +69,22 @@ class Desk:
 
     @asynccontextmanager
     async def own_user(self, agent_id: str) -> AsyncIterator[AsyncClient]:
-        """The agent at the screen: a user of the agent's id."""
-        password = "as the agent"
-        user = {"name": agent_id, "password": password, "role": "agent"}
+        """The agent at the screen: the user whom the agent is linked with."""
+        password, name = "as the agent", f"screen-{agent_id}"
+        user = {"name": name, "password": password, "role": "agent"}
         reply = await self.hotline.client.post("/api/v1/users", json=user)
         assert reply.status_code in (201, 409), reply.text
+        agent = await self.hotline.get(f"/agents/{agent_id}")
+        kept = ("name", "languages", "skills", "team", "departments", "phone")
+        reply = await self.hotline.client.put(
+            f"/api/v1/agents/{agent_id}",
+            json={**{field: agent[field] for field in kept}, "user": name},
+            headers={"If-Match": "*"},
+        )
+        assert reply.status_code == 200, reply.text
         async with AsyncClient(base_url=self.hotline.client.base_url, timeout=15) as client:
             reply = await client.post(
-                "/api/v1/auth/token", data={"username": agent_id, "password": password}
+                "/api/v1/auth/token", data={"username": name, "password": password}
             )
             client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
             yield client

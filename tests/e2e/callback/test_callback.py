@@ -47,10 +47,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 FIRST, SECOND, THIRD = "13800138001", "13800138002", "13800138003"
 
 
-def phone(scene: Scene, folder: Path, scenario: str, calls: int | None = 1) -> SippParty:
+def phone(
+    scene: Scene,
+    folder: Path,
+    scenario: str,
+    calls: int | None = 1,
+    stays: timedelta = timedelta(seconds=6),
+) -> SippParty:
     """The phone of whoever is called back; it hangs up after a while."""
     return scene.hotline.party(
-        folder / scenario, CITIZENS, port=PHONES_PORT, pause=timedelta(seconds=6), calls=calls
+        folder / scenario, CITIZENS, port=PHONES_PORT, pause=stays, calls=calls
     )
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Scene
 
 UNITS = "127.0.0.9"
-_UNITS_PORT = pytest.StashKey[int]()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

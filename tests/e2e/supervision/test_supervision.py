@@ -6,15 +6,16 @@ Each of the three speaks a tone of their own; what each received is looked at fo
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
+from callcenter.testing.ears import TONES, HandsetEar, settled
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset, a_law_tone
 from callcenter.testing.sipp_party import SippParty
@@ -24,41 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-#: Hertz; not 1100, which is a fax machine.
-TONES = {"citizen": 500, "agent": 800, "supervisor": 1300}
-_LISTENS = timedelta(milliseconds=800)
 AGENT, PHONE = "1001", "1003"
-
-
-class Ear:
-    """Whose tones arrive at a handset."""
-
-    def __init__(self, handset: Handset) -> None:
-        self._handset = handset
-
-    async def hears(self) -> set[str]:
-        """The people heard in the next 0.8 s."""
-        self._handset.forget()
-        await self._handset.listens(_LISTENS)
-        sound = self._handset.sound()
-        spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
-        hertz = np.fft.rfftfreq(len(sound), 1 / 8000)
-        loudest = {
-            who: float(spectrum[np.abs(hertz - tone) < 20].max()) / len(sound)
-            for who, tone in TONES.items()
-        }
-        return {who for who, size in loudest.items() if size > 100}
-
-
-async def settled(ears: dict[str, Ear], wanted: dict[str, set[str]]) -> None:
-    """Wait until everybody hears exactly those."""
-
-    async def as_wanted() -> bool:
-        found = await asyncio.gather(*(ears[who].hears() for who in wanted))
-        assert dict(zip(wanted, found, strict=True)) == wanted
-        return True
-
-    await eventually(as_wanted, f"they hear {wanted}", within=timedelta(seconds=12))
 
 
 async def act(scene: Scene, path: str, *, status: int = 200, **body: Any) -> dict[str, Any]:
@@ -75,6 +42,35 @@ async def reachable(scene: Scene, phone: str) -> None:
         return "Not in use" in await scene.hotline.console(f"pjsip show endpoint {phone}")
 
     await eventually(there, f"phone {phone} is there", within=timedelta(seconds=10))
+
+
+def invites(messages: str) -> list[str]:
+    """The INVITE of each call to a SIPp party, as it came first."""
+    found = re.findall(r"^INVITE sip:.*?\n\r?\n", messages.replace("\r", ""), re.S | re.M)
+    first: dict[str, str] = {}
+    for one in found:
+        first.setdefault(re.findall(r"^Call-ID: (.*)$", one, re.M)[0], one)
+    return list(first.values())
+
+
+@asynccontextmanager
+async def of_the_user(scene: Scene, agent_id: str, user: str) -> AsyncIterator[None]:
+    """For the time of the block the agent is this user."""
+    agent = await scene.hotline.get(f"/agents/{agent_id}")
+    kept = ("name", "languages", "skills", "team", "departments", "phone")
+    fields = {field: agent[field] for field in kept}
+
+    async def link(who: str | None) -> None:
+        reply = await scene.hotline.client.put(
+            f"/api/v1/agents/{agent_id}", json=fields | {"user": who}, headers={"If-Match": "*"}
+        )
+        assert reply.status_code == 200, reply.text
+
+    await link(user)
+    try:
+        yield
+    finally:
+        await link(None)
 
 
 @asynccontextmanager
@@ -120,9 +116,16 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
         assert "cannot be called" in refused["detail"]
 
         keys = {"handset": str(third.port)}
-        async with scene.agent(PHONE, "agent_handset.xml", keys=keys):
+        async with (
+            of_the_user(scene, PHONE, "admin"),
+            scene.agent(PHONE, "agent_handset.xml", keys=keys) as desk,
+        ):
             await reachable(scene, PHONE)
-            ears = {"citizen": Ear(citizen), "agent": Ear(agent), "supervisor": Ear(third)}
+            ears = {
+                "citizen": HandsetEar(citizen),
+                "agent": HandsetEar(agent),
+                "supervisor": HandsetEar(third),
+            }
             done = await act(scene, f"/agents/{AGENT}/listen", **why)
             assert (done["pickup"], done["call_id"]) == ("connected", call_id)
             voice = asyncio.create_task(third.talk(a_law_tone(TONES["supervisor"])))
@@ -165,6 +168,13 @@ async def test_a_supervisor_listens_whispers_joins_and_takes_the_call_over(scene
                 taken = await act(scene, f"/calls/{call_id}/take-over", **why)
                 assert taken["pickup"] == "connected"
                 await settled(ears, {"supervisor": {"citizen"}, "citizen": {"supervisor"}})
+                # To listen and to take over the supervisor's own phone was asked to answer.
+                listens, takes_over = invites(desk.calls.messages)
+                for invite in (listens, takes_over):
+                    assert "\nCall-Info: <sip:hotline>;answer-after=0" in invite
+                    assert ";info=alert-autoanswer;delay=0" in invite
+                    assert "\nAnswer-Mode: Auto" in invite
+                assert f'From: "listen" <sip:{AGENT}@' in listens, "it shows whom it hears"
             finally:
                 voice.cancel()
                 await asyncio.gather(voice, return_exceptions=True)
@@ -186,11 +196,13 @@ async def test_a_call_that_nobody_takes_over_goes_back_to_an_agent(
 ) -> None:
     body = {"supervisor_phone": PHONE, "reason": "too hard for a beginner"}
     async with talking(scene) as (citizen, _agent, party, call_id):
-        async with scene.agent(PHONE, str(folder / "phone_refuses.xml")):
+        async with scene.agent(PHONE, str(folder / "phone_refuses.xml")) as desk:
             await reachable(scene, PHONE)
             refused = await act(scene, f"/calls/{call_id}/take-over", status=409, **body)
             assert "back in the queue" in refused["detail"]
-        await settled({"citizen": Ear(citizen)}, {"citizen": {"agent"}})
+            # (Later ones are the queue's: the phone is an agent's.)
+            assert "answer-after" not in invites(desk.calls.messages)[0], "not the asker's own"
+        await settled({"citizen": HandsetEar(citizen)}, {"citizen": {"agent"}})
         party.hang_up()
         await party.end()
     # The phone that refused is an agent's: whoever needs 1003 next finds the agent ready.

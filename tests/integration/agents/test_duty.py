@@ -20,6 +20,7 @@ from callcenter.agents.on_call.service import AlertKeeper, OnCallService
 from callcenter.agents.rosters.api import router as rosters_router
 from callcenter.agents.rosters.service import RosterService
 from callcenter.agents.seed import seed_agents
+from callcenter.calls.numbers import NumberRule
 from callcenter.cases.service import CaseService
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
@@ -44,7 +45,7 @@ async def desk(database: Database) -> AsyncIterator[Desk]:
         lambda guard, clock: [
             rosters_router(RosterService(database, clock, zone=CITY, default_language="zh"), guard),
             experts_router(ExpertService(database, clock, ScriptedSwitch(clock)), guard),
-            on_call_router(OnCallService(database, clock), guard),
+            on_call_router(OnCallService(database, clock, NumberRule("CN")), guard),
         ],
     ) as desk:
         yield desk

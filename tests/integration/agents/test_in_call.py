@@ -136,14 +136,12 @@ async def stage(database: Database, tmp_path: Path) -> AsyncIterator[Stage]:
             region="CN",
             on_facts=on_facts,
         )
-        user = await desk.access.create_user("1001", PASSWORD, Role.AGENT)
-        login = agents.c.get("user_id")
-        if login is not None:
-            async with database.transaction() as connection:
-                await connection.execute(
-                    agents.update().where(agents.c.agent_id == "1001").values({login: user.user_id})
-                )
-        token = (await desk.access.login("1001", PASSWORD)).token
+        user = await desk.access.create_user("petra", PASSWORD, Role.AGENT)
+        async with database.transaction() as connection:
+            await connection.execute(
+                agents.update().where(agents.c.agent_id == "1001").values(user_id=user.user_id)
+            )
+        token = (await desk.access.login("petra", PASSWORD)).token
         lines = (JOURNALS / "three_way.csv").read_bytes().splitlines(keepends=True)
         agent = AsyncClient(
             transport=desk.aki._transport,
@@ -191,7 +189,7 @@ async def test_an_officer_is_called_in_and_the_journal_completes_the_row(stage: 
     [note] = await stage.notes()
     assert "三方通话" in note
     assert "王科长" in note
-    assert "1001" in note
+    assert "petra" in note
 
 
 async def test_what_asterisk_did_not_do_called_nobody(stage: Stage) -> None:
@@ -213,7 +211,7 @@ async def test_an_emergency_service_is_shown_the_citizens_number(stage: Stage) -
     said = stage.done[0].arguments
     assert (said["caller_id"], said["asserted"]) == ("13800138000", "13800138000")
     records = await AuditService(stage.desk.database).list(subject=f"call/{CALL}")
-    assert [(record.act, record.who) for record in records] == [("in_call.emergency", "1001")]
+    assert [(record.act, record.who) for record in records] == [("in_call.emergency", "petra")]
     assert "13800138000" not in str(records), "the audit holds no citizen's number"
 
 

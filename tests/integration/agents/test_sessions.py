@@ -21,6 +21,7 @@ from callcenter.agents.sessions.model import Line, Seen
 from callcenter.agents.sessions.reasons import PauseReasonService
 from callcenter.agents.sessions.service import TOPIC_WISH, SessionService
 from callcenter.platform.db import Database
+from callcenter.platform.errors import NotAllowed
 from callcenter.platform.news import outbox
 from callcenter.queues.seed import seed_queues
 from callcenter.testing.desk import Desk, ScriptedSwitch, open_desk
@@ -165,6 +166,12 @@ async def test_a_linked_user_is_the_agents_own_and_leaves_no_audit(
     reply = await desk.aki.put("/agents/1001/state", json={"state": "offline"})
     assert (reply.status_code, reply.json()["logged_in"]) == (200, False)
     assert (await desk.aki.put("/agents/1002/state", json={"state": "ready"})).status_code == 403
+    # Whoever is merely named like an agent is nobody's.
+    namesake = Principal(UUID(int=7), "1001", Role.AGENT)
+    with pytest.raises(NotAllowed):
+        await SessionService(database, clock, wait=timedelta()).set_state(
+            "1001", "ready", by=namesake
+        )
     async with database.transaction() as connection:
         assert (await connection.execute(select(audit_records))).all() == []
 

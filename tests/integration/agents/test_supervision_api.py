@@ -194,6 +194,7 @@ async def test_an_act_is_ordered_and_audited_and_answered_by_what_the_node_saw(
         "call_id": str(CALL),
         "uniqueid": "n1-1.2",
         "channel": "PJSIP/1001-00000002",
+        "auto_answer": False,
     }
     [record] = await floor.audited()
     assert (record["who"], record["act"], record["subject"], record["reason"]) == (
@@ -203,6 +204,30 @@ async def test_an_act_is_ordered_and_audited_and_answered_by_what_the_node_saw(
         "first week",
     )
     assert record["detail"]["act_id"] == act.act_id
+
+
+async def test_a_phone_answers_by_itself_only_for_the_user_who_sits_at_it(floor: Floor) -> None:
+    await floor.talk()
+    refused = await floor("POST", "/agents/1001/listen", json=WHY | {"auto_answer": True})
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-allowed")
+    take_over = f"/calls/{CALL}/take-over"
+    refused = await floor("POST", take_over, json=WHY | {"auto_answer": True})
+    assert (refused.status_code, floor.done) == (403, [])
+    await floor.sql(
+        "INSERT INTO users (user_id, name, role, password_hash, created_at)"
+        " VALUES (:id, 'ling', 'supervisor', '$argon2id$', now())",
+        id=UUID(int=1),
+    )
+    await floor.sql("UPDATE agents SET user_id = :id WHERE agent_id = '1003'", id=UUID(int=1))
+    for path, more in (
+        ("/agents/1001/listen", {}),
+        (take_over, {}),
+        (take_over, {"auto_answer": False}),
+        (take_over, {"auto_answer": True}),
+    ):
+        assert (await floor("POST", path, json=WHY | more)).status_code == 200
+    told = [act.arguments["auto_answer"] for act in floor.done]
+    assert told == [True, True, False, True]
 
 
 async def test_while_a_phone_hears_an_agent_only_the_mode_changes(floor: Floor) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from callcenter.live import api, clients, service
 from callcenter.live.api import PROTOCOL
+from callcenter.live.gauges import tell_clients
 from callcenter.platform.db import Database
 from callcenter.platform.migrate import upgrade
 from callcenter.platform.postgres import EmbeddedPostgres
@@ -54,6 +56,21 @@ async def test_the_token_may_come_in_the_first_message(served: Served) -> None:
         await client.say({"token": await served.token("sven"), "topics": ["queues"]})
         message = await client.take()
         assert message["view"]["topics"] == ["queues"]
+
+
+async def test_clients_are_counted_while_they_are_there(served: Served) -> None:
+    registry = CollectorRegistry()
+    tell_clients(registry, served.live)
+
+    def told() -> float | None:
+        return registry.get_sample_value("callcenter_live_clients")
+
+    assert told() == 0
+    async with served.follower("sven") as one, served.follower("aki") as other:
+        await one.take()
+        await other.take()
+        assert told() == 2
+    await eventually(lambda: told() == 0, "both are gone")
 
 
 async def test_the_token_may_come_as_a_sub_protocol(served: Served) -> None:

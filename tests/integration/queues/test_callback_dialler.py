@@ -9,9 +9,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from callcenter.access.tables import audit_records
 from callcenter.bootstrap.callbacks import CallbackCases
 from callcenter.calls import facts as fa
 from callcenter.calls.hours import Hours
@@ -20,6 +22,9 @@ from callcenter.calls.tables import calls, queue_visits
 from callcenter.cases.service import CaseService
 from callcenter.cases.store import case_of_call
 from callcenter.cases.tables import case_calls
+from callcenter.ivr.tables import ivr_flows
+from callcenter.lines.surveys.tables import line_surveys
+from callcenter.lines.tables import lines
 from callcenter.platform.db import Database
 from callcenter.queues.callbacks.dialler import (
     CallbackCall,
@@ -33,6 +38,8 @@ from callcenter.queues.callbacks.model import (
     CallbackState,
     Kind,
     MissedCallStays,
+    NobodyReached,
+    OpenElsewhere,
     Outcome,
     Policy,
     Try,
@@ -43,7 +50,9 @@ from callcenter.queues.callbacks.service import (
     CallbackView,
     take_callback,
 )
+from callcenter.queues.callbacks.tables import callbacks
 from callcenter.queues.seed import seed_queues
+from callcenter.queues.tables import queues
 from callcenter.testing.desk import add_call
 from callcenter.testing.fixed_clock import FixedClock
 
@@ -141,6 +150,22 @@ class Room:
                 dials=True,
             )
         return (await self.to(number)).callback.callback_id
+
+    async def line(self, connection: AsyncConnection, number: str, queue: str = "general") -> None:
+        """There is such a line."""
+        now = self.clock()
+        await connection.execute(
+            insert(ivr_flows).values(name="main", title="Main", created_at=now)
+        )
+        values = {"number": number, "title": "x", "flow": "main", "language": "zh"}
+        await connection.execute(insert(lines).values(queue=queue, **values))
+
+    async def wish_of_another_call(self) -> None:
+        async with self.database.transaction() as connection:
+            call_id = await self.call(connection, over=True)
+            await take_callback(
+                connection, call_id, queue="general", number=NUMBER, language="zh", at=self.clock()
+            )
 
     async def call(
         self,
@@ -564,6 +589,93 @@ async def test_others_are_not_missed(
 async def test_a_queue_that_is_gone_takes_no_duty_with_it(room: Room) -> None:
     await room.waited("abandoned", 60, queue="gone")
     assert (await room.to()).callback.queue == "general"
+
+
+async def test_a_wish_whose_queue_was_removed_waits_in_the_line_s_or_the_default_one(
+    room: Room,
+) -> None:
+    await room.wish()
+    await room.wish(OTHER)
+    async with room.database.transaction() as connection:
+        await connection.execute(update(callbacks).values(queue="gone"))
+        await connection.execute(
+            update(callbacks).where(callbacks.c.number == OTHER).values(line="12399")
+        )
+        await room.line(connection, "12399", queue="legal")
+    assert await room.dialler().step() == 1
+    assert [call.queue for call in room.lines.placed] == ["general"], "legal is not in Asterisk yet"
+    (moved, other) = [(await room.to(number)).callback for number in (NUMBER, OTHER)]
+    assert (moved.queue, moved.moved_from) == ("general", "gone")
+    assert (other.queue, other.moved_from) == ("legal", "gone")
+
+
+async def test_a_queue_says_itself_whether_its_missed_calls_are_dialled(room: Room) -> None:
+    async with room.database.transaction() as connection:
+        await connection.execute(
+            update(queues).where(queues.c.name == "general").values(missed_calls="dial")
+        )
+        await connection.execute(
+            update(queues).where(queues.c.name == "legal").values(missed_calls="task")
+        )
+    await room.waited("abandoned", 20)
+    assert (await room.to()).callback.next_try_at is not None
+    room.policy = replace(POLICY, dials_missed=True)
+    await room.waited("abandoned", 20, OTHER, queue="legal")
+    assert (await room.to(OTHER)).callback.next_try_at is None
+
+
+async def test_a_machine_that_answered_is_an_attempt_in_vain_and_on_record(room: Room) -> None:
+    key = await room.wish()
+    service = CallbackService(
+        room.database,
+        room.clock,
+        POLICY,
+        room.rule,
+        CallbackCases(CaseService(room.database, room.clock)),
+    )
+    for _ in range(2):
+        assert await room.dialler().step() == 1
+        await room.dialled(room.lines.placed[-1], None)
+        found = await service.not_reached(key, "a mailbox", by="agent-wang")
+        assert (found.callback.state, found.callback.outcome) == (CallbackState.WAITING, None)
+        assert await room.dialler().step() == 0, "not before the pause is over"
+        room.clock.forward(timedelta(minutes=10))
+    assert await room.dialler().step() == 1
+    await room.dialled(room.lines.placed[-1], None)
+    over = (await service.not_reached(key, "", by="agent-wang")).callback
+    assert (over.outcome, over.done_by) == (Outcome.NOT_REACHED, "agent-wang")
+    assert {outcome for _, outcome in await room.tries()} == {"machine"}
+    async with room.database.transaction() as connection:
+        told = await connection.scalars(
+            select(audit_records.c.detail).where(audit_records.c.subject == f"callback/{key}")
+        )
+        assert list(told) == [{"attempt": 1}, {"attempt": 2}, {"attempt": 3}]
+    with pytest.raises(NobodyReached):
+        await service.not_reached(key, "", by="agent-wang")
+
+
+async def test_who_waits_for_another_callback_meanwhile_is_one_callback(room: Room) -> None:
+    key = await room.wish()
+    assert await room.dialler().step() == 1
+    await room.dialled(room.lines.placed[-1], None)
+    room.clock.forward(timedelta(minutes=1))
+    await room.wish_of_another_call()
+    service = CallbackService(room.database, room.clock, POLICY, room.rule)
+    with pytest.raises(OpenElsewhere):
+        await service.not_reached(key, "", by="agent-wang")
+
+
+async def test_the_line_s_survey_is_asked_after_a_callback_too(room: Room) -> None:
+    await room.wish()
+    async with room.database.transaction() as connection:
+        await room.line(connection, "12345")
+        await connection.execute(
+            insert(line_surveys).values(
+                line="12345", enabled=True, changed_by="x", changed_at=room.clock()
+            )
+        )
+    assert await room.dialler().step() == 1
+    assert room.lines.placed[0].survey is True
 
 
 async def test_who_called_again_and_was_answered_was_not_missed(room: Room) -> None:

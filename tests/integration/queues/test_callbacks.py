@@ -240,3 +240,22 @@ async def test_bad_input_is_refused(api: httpx.AsyncClient) -> None:
     for query in ({"cursor": "x"}, {"state": "lost"}, {"queue": "A"}, {"limit": "0"}):
         assert (await api.get("/callbacks", params=query)).status_code == 422
     assert (await api.get(f"/callbacks/{UUID(int=9)}")).status_code == 404
+
+
+async def test_an_agent_says_that_a_machine_answered(
+    desk: HotlineDesk, api: httpx.AsyncClient
+) -> None:
+    await take(desk)
+    (wish,) = (await api.get("/callbacks")).json()["items"]
+    path = f"/callbacks/{wish['callback_id']}"
+    reply = await api.post(f"{path}/not-reached", json={"note": "a mailbox"})
+    assert (reply.status_code, "callback-nobody-reached" in reply.json()["type"]) == (409, True)
+    assert (await api.post(f"{path}/attempts", json={"outcome": "reached"})).status_code == 201
+    reply = await api.post(f"{path}/not-reached", json={"note": "a mailbox"})
+    assert reply.status_code == 200, reply.text
+    assert (reply.json()["state"], reply.json()["outcome"]) == ("waiting", None)
+    assert [one["outcome"] for one in reply.json()["tries"]] == ["machine"]
+    reply = await api.post(f"{path}/not-reached", json={"note": "x\x00"})
+    assert reply.status_code in (409, 422), reply.text
+    unknown = await api.post(f"/callbacks/{UUID(int=99)}/not-reached", json={})
+    assert unknown.status_code == 404

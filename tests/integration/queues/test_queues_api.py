@@ -49,6 +49,8 @@ PLAIN = {
     "comfort_seconds": 60,
     "announce_position": False,
     "announce_seconds": 60,
+    "offers_callback": True,
+    "missed_calls": None,
     "skills": [],
     "languages": [],
     "exits": {
@@ -178,6 +180,8 @@ async def test_all_of_a_queue_is_kept_as_it_was_given(desk: Desk) -> None:
         "comfort_seconds": 45,
         "announce_position": True,
         "announce_seconds": 30,
+        "offers_callback": False,
+        "missed_calls": "dial",
         "skills": [{"skill": "law", "level": 3, "relax": [{"after_seconds": 30, "level": 1}]}],
         "languages": [
             {
@@ -326,7 +330,7 @@ async def test_a_queue_that_is_used_stays(desk: Desk) -> None:
         await _callback(desk, "legal")
         reply = await desk("DELETE", "/legal", headers=ANY)
         assert reply.status_code == 409
-        for user in ("flow main (draft)", "line 12345", "exit of queue enterprise", "1 callbacks"):
+        for user in ("flow main (draft)", "line 12345", "exit of queue enterprise", "callback "):
             assert user in reply.json()["detail"], user
 
         await desk.sql("UPDATE lines SET queue = 'general' WHERE number = '12345'")

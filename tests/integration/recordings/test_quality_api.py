@@ -80,9 +80,30 @@ class Desk:
 
 @pytest.fixture
 async def desk(database: Database) -> AsyncIterator[Desk]:
+    users = {"anna": UUID(int=1001), "bela": UUID(int=1002), "1001": UUID(int=3)}
+
     async def authenticate(token: str) -> Principal:
-        role = Role.SUPERVISOR if token == "supervisor" else Role.AGENT
-        return Principal(UUID(int=1), token, role)
+        if token == "supervisor":
+            return Principal(UUID(int=1), token, Role.SUPERVISOR)
+        return Principal(users[token], token, Role.AGENT)
+
+    async with database.transaction() as connection:
+        for name, user_id in users.items():
+            await connection.execute(
+                text(
+                    "INSERT INTO users (user_id, name, role, password_hash, created_at)"
+                    " VALUES (:id, :name, 'agent', '$argon2id$', now())"
+                ),
+                {"id": user_id, "name": name},
+            )
+        for agent_id, user in (("1001", "anna"), ("1002", "bela")):
+            await connection.execute(
+                text(
+                    "INSERT INTO agents (agent_id, name, sip_digest, created_at, user_id)"
+                    " VALUES (:agent, 'x', repeat('0', 32), now(), :id)"
+                ),
+                {"agent": agent_id, "id": users[user]},
+            )
 
     app = FastAPI()
     install_problem_handlers(app)
@@ -194,17 +215,21 @@ async def test_an_agent_sees_the_own_scores_and_objects_once(desk: Desk) -> None
         recording = str(await desk.conversation(number, agent))
         body = {"recording_id": recording, "form": "standard", "answers": GOOD}
         assert (await desk("POST", "/scores", json=body)).status_code == 201
-    mine = (await desk("GET", "/scores", "1001", params={"agent": "1002"})).json()["items"]
+    mine = (await desk("GET", "/scores", "anna", params={"agent": "1002"})).json()["items"]
     assert [one["agent"] for one in mine] == ["1001"]
     everybodys = (await desk("GET", "/scores")).json()["items"]
     other = next(one for one in everybodys if one["agent"] == "1002")
-    assert (await desk("GET", f"/scores/{other['score_id']}", "1001")).status_code == 404
+    assert (await desk("GET", f"/scores/{other['score_id']}", "anna")).status_code == 404
     said = {"text": "The line was bad."}
     objection = f"/scores/{mine[0]['score_id']}/objection"
-    assert (await desk("POST", objection, "1002", json=said)).status_code == 403
-    made = await desk("POST", objection, "1001", json=said)
+    assert (await desk("POST", objection, "bela", json=said)).status_code == 403
+    # Named as the agent is nobody's agent.
+    assert (await desk("GET", "/scores", "1001")).json()["items"] == []
+    assert (await desk("GET", f"/scores/{mine[0]['score_id']}", "1001")).status_code == 404
+    assert (await desk("POST", objection, "1001", json=said)).status_code == 403
+    made = await desk("POST", objection, "anna", json=said)
     assert made.json()["objection"]["text"] == said["text"]
-    assert (await desk("POST", objection, "1001", json=said)).status_code == 409
+    assert (await desk("POST", objection, "anna", json=said)).status_code == 409
 
 
 async def test_nothing_is_scored_that_cannot_be_heard(desk: Desk) -> None:

@@ -22,8 +22,12 @@ from callcenter.calls.tables import agent_talks, calls, queue_visits
 from callcenter.platform.db import Database
 from callcenter.platform.problems import install_problem_handlers
 from callcenter.queues.seed import seed_queues
-from callcenter.reports.api import router
+from callcenter.reports.agents.api import router as agents_router
+from callcenter.reports.channels.api import router as channels_router
+from callcenter.reports.channels.service import ChannelReportService
+from callcenter.reports.queues.api import router as queues_router
 from callcenter.reports.service import ReportService
+from callcenter.reports.staffing.api import router as staffing_router
 from callcenter.testing.fixed_clock import FixedClock
 
 BEGIN = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -237,7 +241,7 @@ Ask = Callable[..., Awaitable[httpx.Response]]
 
 
 @pytest.fixture
-async def ask(service: ReportService) -> AsyncIterator[Ask]:
+async def ask(service: ReportService, database: Database, clock: FixedClock) -> AsyncIterator[Ask]:
     """GET of a path or a link, as a supervisor."""
 
     async def authenticate(token: str) -> Principal:
@@ -245,7 +249,14 @@ async def ask(service: ReportService) -> AsyncIterator[Ask]:
 
     app = FastAPI()
     install_problem_handlers(app)
-    app.include_router(router(service, Guard(authenticate)), prefix="/api/v1")
+    guard = Guard(authenticate)
+    for room in (
+        queues_router(service, guard),
+        agents_router(service, guard),
+        channels_router(ChannelReportService(database, clock, zone=service.zone), guard),
+        staffing_router(guard),
+    ):
+        app.include_router(room, prefix="/api/v1")
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://hotline") as client:
 

@@ -207,25 +207,24 @@ def worked(
 ) -> tuple[dict[str, int], dict[AgentFigure, Ratio]]:
     """Second by second (all times of the rows are whole seconds)."""
     clock: dict[datetime, str] = {}
-    logged = False
+    logged: set[datetime] = set()
 
-    def paint(what: str, began: datetime, ended: datetime | None) -> bool:
+    def of(began: datetime, ended: datetime | None) -> list[datetime]:
         at = max(began, begin)
         until = min(ended or NOW, end, NOW)
-        touched = at < until
-        while at < until:
-            clock[at] = what
-            at += timedelta(seconds=1)
-        return touched
+        return [at + timedelta(seconds=n) for n in range(int((until - at).total_seconds()))]
+
+    def paint(what: str, began: datetime, ended: datetime | None) -> None:
+        clock.update(dict.fromkeys(of(began, ended), what))
 
     order = ("paused", "ready", "ringing", "wrap_up")
     for one in rows.states:
-        if one.agent == agent and one.state not in order:
-            logged |= max(one.began_at, begin) < min(one.ended_at or NOW, end, NOW)
+        if one.agent == agent:
+            logged.update(of(one.began_at, one.ended_at))
     for state in order:
         for one in rows.states:
             if one.agent == agent and one.state == state:
-                logged |= paint(
+                paint(
                     "free" if state in ("ready", "ringing") else state, one.began_at, one.ended_at
                 )
     talks = []
@@ -240,7 +239,7 @@ def worked(
         what: sum(value == what for value in clock.values())
         for what in ("talk", "wrap_up", "free", "paused")
     }
-    busy = seconds["talk"] + seconds["wrap_up"]
+    busy = seconds["wrap_up"] + sum(value == "talk" and at in logged for at, value in clock.items())
     over = [
         (call, began, ended)
         for call, began, ended in talks
@@ -249,7 +248,7 @@ def worked(
     talked = _sum(ended - began for _c, began, ended in over if ended)
     wrapped = _sum(_wrap_up(rows, call, agent, began)[0] for call, began, _e in over)
     return seconds, {
-        AgentFigure.OCCUPANCY: Ratio(busy, busy + seconds["free"]) if logged else Ratio(),
+        AgentFigure.OCCUPANCY: Ratio(busy, busy + seconds["free"]),
         AgentFigure.TALK_TIME: Ratio(talked, len(over)),
         AgentFigure.HANDLING_TIME: Ratio(talked + wrapped, len(over)),
     }

@@ -11,17 +11,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import delete, event, insert, select, text
 
-from callcenter.agents.tables import agents
+from callcenter.agents.tables import agent_activity, agents
 from callcenter.health.metrics import Metrics
 from callcenter.platform.db import Database
 from callcenter.queues.callbacks.tables import callback_calls, callback_tries, callbacks
+from callcenter.queues.seed import seed_queues
 from callcenter.queues.tables import queue_members
-from callcenter.reports import store
 from callcenter.reports.agents import store as agent_store
 from callcenter.reports.gauges import QueueGauges
-from callcenter.reports.model import Figure, Interval, Part, spans
+from callcenter.reports.model import Figure, Interval, Part, Span, spans
+from callcenter.reports.queues import store
+from callcenter.reports.queues.lowest import lowest_connection
+from callcenter.reports.rollups.tables import queue_member_spans
 from callcenter.reports.service import ReportService
 from callcenter.testing.fixed_clock import FixedClock
 from tests.integration.reports.conftest import (
@@ -274,17 +277,59 @@ async def test_agents_are_told_to_supervisors_with_their_talks(morning: None, as
     assert rest["next_cursor"] is None
 
 
-async def test_the_agents_of_a_queue_are_its_members(
+async def test_the_agents_of_a_queue_are_its_members_while_they_were(
     morning: None, ask: Ask, database: Database
 ) -> None:
     assert (await ask("/agents", queue="legal", **DAY)).json()["items"][0]["agent"] is None
+    nine = BEGIN + timedelta(hours=9)
     async with database.transaction() as connection:
+        await connection.execute(
+            insert(queue_member_spans).values(
+                queue="legal", agent_id="1001", began_at=None, ended_at=nine + timedelta(seconds=20)
+            )
+        )
+        await connection.execute(
+            insert(agent_activity).values(
+                agent_id="1001", state="ready", began_at=nine, ended_at=nine + timedelta(hours=1)
+            )
+        )
+    items = (await ask("/agents", queue="legal", **DAY)).json()["items"]
+    assert [item["agent"] for item in items] == ["1001", None]
+    # Talks from 9:00:08, 9:00:15 and 9:00:30 on: the last one began when 1001 was out of the queue.
+    whole = items[0]["whole"]
+    assert (whole["talks"], whole["talking_seconds"], whole["free_seconds"]) == (2, 12, 8)
+    assert whole["figures"]["occupancy"]["text"] == "60.0 % (12 of 20)"
+    opened = (await ask("/agents/talks", queue="legal", **DAY)).json()["items"]
+    assert len(opened) == 2
+
+
+async def test_membership_is_kept_over_time(database: Database) -> None:
+    async def spans_of() -> list[tuple[str, bool]]:
+        async with database.transaction() as connection:
+            found = await connection.execute(
+                select(queue_member_spans).order_by(queue_member_spans.c.span_id)
+            )
+            return [(row.queue, row.ended_at is None) for row in found]
+
+    async with database.transaction() as connection:
+        await seed_queues(connection)
         await connection.execute(
             insert(agents).values(agent_id="1001", name="A", sip_digest="0" * 32, created_at=NOW)
         )
         await connection.execute(insert(queue_members).values(queue="legal", agent_id="1001"))
-    items = (await ask("/agents", queue="legal", **DAY)).json()["items"]
-    assert [item["agent"] for item in items] == ["1001", None]
+    assert await spans_of() == [("legal", True)]
+    # Members are written as a whole: out and in at once is no change.
+    async with database.transaction() as connection:
+        await connection.execute(delete(queue_members))
+        await connection.execute(insert(queue_members).values(queue="legal", agent_id="1001"))
+        await connection.execute(insert(queue_members).values(queue="general", agent_id="1001"))
+    assert await spans_of() == [("legal", True), ("general", True)]
+    async with database.transaction() as connection:
+        await connection.execute(delete(queue_members).where(queue_members.c.queue == "legal"))
+    assert await spans_of() == [("legal", False), ("general", True)]
+    async with database.transaction() as connection:
+        await connection.execute(insert(queue_members).values(queue="legal", agent_id="1001"))
+    assert await spans_of() == [("legal", False), ("general", True), ("legal", True)]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +345,8 @@ async def test_the_agents_of_a_queue_are_its_members(
         ("/queues", {"threshold_seconds": 10**30}, "threshold_seconds"),
         ("/queues/calls", {"figure": "happiness"}, "figure"),
         ("/queues/calls", {"figure": "abandonment", "cursor": "AAAA"}, "cursor"),
-        ("/agents", {"to": "2026-05-01T00:00:00Z"}, "to"),
+        ("/agents", {"to": "2027-05-01T00:00:00Z"}, "to"),
+        ("/agents", {"to": "2026-06-01T00:00:00Z", "interval": "hour"}, "interval"),
         ("/agents", {"agent": "\u0000"}, "agent"),
         ("/agents/talks", {"cursor": "WyJhIiwiYiIsImMiXQ"}, "cursor"),
     ],
@@ -394,7 +440,8 @@ async def test_a_day_of_a_long_year_is_read_by_indexes(
             for by_queue in (True, False):
                 assert await store.counted(connection, asked, parts, by_queue=by_queue)
             for queue in ("general", None):
-                assert await store.lowest_connection(connection, asked, queue)
+                whole = Span(asked.begin, asked.end)
+                assert await lowest_connection(connection, whole, queue)
                 assert await store.calls_of(
                     connection,
                     asked,
@@ -412,6 +459,20 @@ async def test_a_day_of_a_long_year_is_read_by_indexes(
             plan = "\n".join(row[0] for row in found)
             for table in tables:
                 assert f"Seq Scan on {table}" not in plan, plan
+
+
+async def test_a_report_is_planned_for_the_time_it_is_asked_for_and_read_from_one_snapshot(
+    morning: None, database: Database, service: ReportService
+) -> None:
+    seen: list[tuple[str, Any]] = []
+    asked = service.asked(BEGIN, BEGIN + timedelta(days=1))
+    with _recorded(database, seen):
+        await service.queues(asked, None, None)
+        await service.agents(asked, None, agent=None, queue=None)
+    first = [number for number, (statement, _) in enumerate(seen) if "REPEATABLE" in statement]
+    assert len(first) == 2
+    for number in first:
+        assert "force_custom_plan" in seen[number + 1][0]
 
 
 async def test_the_day_so_far_is_scraped_by_queue(morning: None, database: Database) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.asterisk.config.model import OwnLanguage, Paths, QueueConfig, SwitchConfig
+from callcenter.asterisk.config.model import (
+    OwnLanguage,
+    Paths,
+    QueueConfig,
+    SwitchConfig,
+    TrunkConfig,
+)
 from callcenter.asterisk.config.queues import LAST_PLACE_SAID, edition
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.rules import BadConfiguration
@@ -68,6 +74,39 @@ def test_comfort_and_place_are_our_prompts_in_the_callers_language() -> None:
     assert said["queue-thereare"] == "/p/queue_place"
     silent = section(render(switch(QUEUE))["queues_members.conf"], "q_legal")
     assert not {name for name in silent if "announce" in name}
+
+
+def test_the_key_and_the_words_for_a_callback_are_there_where_it_can_be_dialled() -> None:
+    quiet = QueueConfig("quiet")
+    trunk = TrunkConfig(host="10.0.0.1")
+    text = render(replace(switch(QUEUE, quiet), trunk=trunk))["queues_members.conf"]
+    for name in ("q_general", "q_quiet"):
+        assert section(text, name)["context"] == "cc-queue-keys"
+    said = section(text, "q_general")["periodic-announce"]
+    assert said == "/p/queue_comfort,/p/callback_key", "by turns"
+    assert section(text, "q_quiet")["periodic-announce"] == "/p/callback_key"
+    # The city says it in words of its own, as the comfort prompt.
+    own = replace(QUEUE, comfort_prompt="callback_key")
+    text = render(replace(switch(own, quiet), trunk=trunk))["queues_members.conf"]
+    assert section(text, "q_general")["periodic-announce"] == "/p/callback_key"
+    # Nobody could be dialled, or it is not wished.
+    silent = replace(quiet, offers_callback=False)
+    for config in (switch(QUEUE, quiet), replace(switch(QUEUE, silent), trunk=trunk)):
+        said_there = section(render(config)["queues_members.conf"], "q_quiet")
+        assert not {"context", "periodic-announce"} & set(said_there)
+    assert "context" not in static_files()["queues.conf"].replace("; `context`", "")
+
+
+def test_who_waits_anywhere_is_counted_in_every_queue_of_app_queue() -> None:
+    lines = plan(switch(QUEUE), "waiting")
+    assert lines[0] == "Set(CC_ALL_WAITING=0)"
+    counted = [line for line in lines if "QUEUE_WAITING_COUNT" in line]
+    assert [line.split("COUNT(")[1].partition(")")[0] for line in counted] == [
+        "q_general",
+        "q_general-en",
+        "q_legal",
+    ]
+    assert lines[-1] == "Return()"
 
 
 def test_the_edition_tells_each_parameter_apart() -> None:

@@ -16,7 +16,7 @@ from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.dialplan import queue_prio
 from callcenter.asterisk.errors import ActionRefused
-from callcenter.asterisk.supervision import Supervision, spy_options
+from callcenter.asterisk.supervision import Supervision, auto_answer, spy_options
 from callcenter.calls.events import CallEvent, PriorityChanged
 from callcenter.switch.acts import Act, ActRefused, ActUnknown
 
@@ -26,7 +26,8 @@ SPYING = UUID(int=7)
 CITIZEN, AGENT = "PJSIP/trunk-00000001", "PJSIP/1001-00000002"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 #: QUEUE_PRIO of a caller with priority 3.
-PRIO = queue_prio(3, int(NOW.timestamp()))
+JOINED = int(NOW.timestamp() * 10)
+PRIO = queue_prio(3, JOINED, JOINED - 600)
 
 
 class Asterisk:
@@ -141,6 +142,16 @@ async def test_the_phone_is_called_into_exactly_the_agent_s_channel(stage: Stage
     assert f"CC_SPY_CHANNEL={AGENT}" in headers["Variable"]
 
 
+async def test_only_a_phone_that_shall_answer_by_itself_is_asked_to(stage: Stage) -> None:
+    stage.asterisk.follows = lambda action, _h: stage.listening() if action == "Originate" else None
+    await stage.spy()
+    told = stage.asterisk.done.pop()[1]["Variable"]
+    assert not [one for one in told if one.startswith("PJSIP_HEADER")]
+    del stage.asterisk.channels["PJSIP/1003-00000009"]
+    await stage.spy(auto_answer=True)
+    assert set(auto_answer()) < set(stage.asterisk.done[-1][1]["Variable"])
+
+
 async def test_a_phone_that_is_not_picked_up_yet_rings(stage: Stage) -> None:
     def rings(action: str, _headers: Mapping[str, Any]) -> None:
         stage.asterisk.channels["PJSIP/1003-00000009"] = {"Uniqueid": f"spy-{SPYING}"}
@@ -201,6 +212,25 @@ async def test_who_listens_and_takes_over_stops_listening_first(stage: Stage) ->
     stage.asterisk.follows = talks
     wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
     assert await stage.act(kinds.TAKE_OVER, **wish) == {"pickup": Pickup.CONNECTED}
+    assert await stage.act(kinds.TAKE_OVER, **wish, auto_answer=True)
+    told = [h for action, h in stage.asterisk.done if action == "Setvar"]
+    # Told each time: the caller may have been taken over before.
+    assert [(h["Variable"], h["Value"]) for h in told] == [
+        ("CC_AUTO_ANSWER", ""),
+        ("CC_AUTO_ANSWER", "yes"),
+    ]
+
+
+async def test_who_is_still_in_the_bridge_with_the_agent_is_not_at_the_phone(stage: Stage) -> None:
+    stage.asterisk.channels[CITIZEN]["BridgeID"] = "with the agent"
+
+    def led(action: str, _headers: Mapping[str, Any]) -> None:
+        if action == "Redirect":
+            stage.asterisk.channels[CITIZEN]["Context"] = "cc-take-over"
+
+    stage.asterisk.follows = led
+    wish = {"call_id": str(UUID(int=1)), "uniqueid": "n1-1.1", "phone": "1003"}
+    assert await stage.act(kinds.TAKE_OVER, **wish) == {"pickup": Pickup.RINGING}
 
 
 async def test_a_call_that_came_back_to_the_queue_was_not_taken_over(stage: Stage) -> None:
@@ -266,7 +296,7 @@ async def test_a_priority_is_read_back_and_told_to_the_call(stage: Stage) -> Non
     def changes(action: str, headers: Mapping[str, Any]) -> None:
         if action == "QueueChangePriorityCaller":
             assert (headers["Queue"], headers["Caller"]) == ("q_general-en", CITIZEN)
-            assert headers["Priority"] == str(queue_prio(9, int(NOW.timestamp())))
+            assert headers["Priority"] == str(queue_prio(9, JOINED, JOINED - 600))
             stage.asterisk.queues["q_general-en"][0]["Priority"] = headers["Priority"]
 
     stage.asterisk.follows = changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -78,6 +79,39 @@ def test_an_agent_who_hangs_up_first_is_told_apart() -> None:
         for e in events
     ]
     assert fold(turned)[0].hangup_by == "agent"
+
+
+def test_the_call_lasts_as_long_as_a_citizen_who_is_asked_how_it_was() -> None:
+    events = journal("callback_reached")
+    agent = next(leg for leg in fold(events)[0].legs if leg.agent)
+    citizen = next(e for e in events if isinstance(e, ev.ChannelHungUp) and "trunk" in e.channel)
+    asked = ev.SurveyBegan(
+        key=b"s", at=citizen.at, uniqueid=citizen.uniqueid, linkedid=citizen.linkedid
+    )
+    later = citizen.at + timedelta(seconds=9)
+    gone = [
+        replace(e, at=later)
+        for e in events
+        if e.uniqueid == citizen.uniqueid and isinstance(e, ev.ChannelHungUp | ev.ChannelEnded)
+    ]
+    # The agent hangs up; everything but the citizen's phone goes with it.
+    before = [
+        replace(e, source=agent.channel)
+        if isinstance(e, ev.ChannelHungUp) and (e.source or e.uniqueid == agent.uniqueid)
+        else e
+        for e in events
+        if not isinstance(e, ev.LinkedidEnded)
+        and not (
+            e.uniqueid == citizen.uniqueid and isinstance(e, ev.ChannelHungUp | ev.ChannelEnded)
+        )
+    ]
+    call, facts = fold([*before, asked])
+    assert (call.state, call.ended_at) == (CallState.IN_MENU, None)
+    assert "survey_started" in kinds(facts)
+    call, facts = fold([*before, asked, *gone])
+    assert (call.ended_at, call.hangup_by) == (later, "agent")
+    assert call.disposition is Disposition.ANSWERED
+    assert kinds(facts).count("call_ended") == 1
 
 
 @pytest.mark.parametrize("until", range(1, 34))

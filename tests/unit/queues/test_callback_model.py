@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,12 +19,14 @@ from callcenter.queues.callbacks.model import (
     CallbackState,
     Kind,
     MissedCallStays,
+    NobodyReached,
     Outcome,
     Policy,
     TriesMissing,
     Try,
     TryOutcome,
     TryState,
+    machine_answered,
     outcome_of_dialling,
     try_call_id,
 )
@@ -103,6 +106,7 @@ def test_nobody_is_dialled_without_end_and_giving_up_takes_rings_in_vain(
     if tries and ours >= 9:
         assert POLICY.after(tries, NOW) is None
     vain = {TryOutcome.BUSY, TryOutcome.NO_ANSWER, TryOutcome.FAILED, TryOutcome.LOST}
+    vain.add(TryOutcome.MACHINE)
     counted = sum(outcome in vain and dialled for outcome, dialled, _ in made)
     assert POLICY.gives_up(tries) == (counted >= 3)
     found = callback()
@@ -120,6 +124,35 @@ def test_a_missed_call_is_no_wish_that_can_be_withdrawn() -> None:
     done = callback().finish(Outcome.WITHDRAWN, "", by="wang", at=NOW)
     with pytest.raises(AlreadyDone):
         done.finish(Outcome.REACHED, "", by="wang", at=NOW)
+
+
+def test_a_machine_counts_as_an_attempt_and_the_citizen_waits_again() -> None:
+    ours = replace(attempt(1, TryOutcome.REACHED), call_id=UUID(int=2), node="node1")
+    done = callback().finish(Outcome.REACHED, "", by="system:callback", at=NOW)
+    late = NOW + timedelta(minutes=1)
+    again, last = machine_answered(done, [ours], POLICY, "a mailbox", by="wang", at=late)
+    assert (last.outcome, last.note, last.in_vain) == (TryOutcome.MACHINE, "a mailbox", True)
+    assert (again.state, again.outcome, again.done_at) == (CallbackState.WAITING, None, None)
+    assert again.next_try_at == late + POLICY.pause
+    # Whom people dial they go on dialling; after the third time it is over.
+    by_hand = attempt(1, TryOutcome.REACHED, by="wang")
+    again, _ = machine_answered(done, [by_hand], POLICY, "", by="wang", at=late)
+    assert again.next_try_at is None
+    before = [attempt(1, TryOutcome.BUSY), attempt(2, TryOutcome.MACHINE)]
+    over, _ = machine_answered(
+        done, [*before, replace(ours, number=3)], POLICY, "", by="wang", at=late
+    )
+    assert (over.outcome, over.done_by) == (Outcome.NOT_REACHED, "wang")
+
+
+def test_what_reached_nobody_cannot_be_taken_back() -> None:
+    reached = [attempt(1, TryOutcome.REACHED)]
+    withdrawn = callback().finish(Outcome.WITHDRAWN, "", by="wang", at=NOW)
+    with pytest.raises(AlreadyDone):
+        machine_answered(withdrawn, reached, POLICY, "", by="wang", at=NOW)
+    for tries in ([], [attempt(1, TryOutcome.BUSY)]):
+        with pytest.raises(NobodyReached):
+            machine_answered(callback(), tries, POLICY, "", by="wang", at=NOW)
 
 
 def test_what_was_done_in_time_never_becomes_overdue() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.asterisk.dialplan import (
     HIGHEST_PRIORITY,
-    PRIORITY_EPOCH,
+    PLACES_BACK,
     PRIORITY_STEP,
     asterisk_queue,
     language_of_queue,
     our_queue,
+    places_from,
     priority_of,
     queue_prio,
     with_priority,
@@ -36,8 +37,9 @@ from callcenter.queues.model import (
 pytestmark = pytest.mark.unit
 
 priorities = st.integers(0, HIGHEST_PRIORITY)
-#: Seconds since 1970 of one period of the count.
-moments = st.integers(PRIORITY_EPOCH, PRIORITY_EPOCH + PRIORITY_STEP - 1)
+#: Tenths of a second since 1970, and a moment that places are counted from.
+BASE = 17_672_256_000
+moments = st.integers(BASE, BASE + PRIORITY_STEP - 1)
 
 
 @pytest.mark.parametrize(
@@ -138,23 +140,69 @@ def test_an_agent_has_one_place_in_a_queue() -> None:
 
 
 @given(priorities, priorities, moments, moments)
-def test_a_higher_priority_comes_first_and_then_who_came_earlier(
+def test_a_higher_priority_comes_first_and_then_who_came_earlier_by_tenths_of_a_second(
     one: int, other: int, came: int, later: int
 ) -> None:
     came, later = sorted((came, later))
-    assert queue_prio(one, came) >= queue_prio(one, later)
+    if came < later:
+        assert queue_prio(one, came, BASE) > queue_prio(one, later, BASE)
     if one > other:
-        assert queue_prio(one, later) > queue_prio(other, came)
+        assert queue_prio(one, later, BASE) > queue_prio(other, came, BASE)
 
 
 @given(priorities, priorities, moments)
 def test_a_priority_is_read_back_and_changed_without_losing_the_place(
     priority: int, new: int, came: int
 ) -> None:
-    prio = queue_prio(priority, came)
+    prio = queue_prio(priority, came, BASE)
     assert 0 < prio < 2**31, "app_queue keeps an int"
     assert priority_of(prio) == priority
-    assert with_priority(prio, new) == queue_prio(new, came)
+    assert with_priority(prio, new) == queue_prio(new, came, BASE)
+
+
+@given(priorities, st.integers(-(10**12), 10**12))
+def test_whoever_came_when_a_priority_stays_what_it_is(priority: int, came: int) -> None:
+    assert priority_of(queue_prio(priority, came, BASE)) == priority
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2 * PLACES_BACK),  # until the next one comes
+            st.integers(0, PLACES_BACK),  # since when they wait: a callback
+            st.integers(0, 36_000),  # how long they wait from now
+        ),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_who_waits_at_once_is_in_order_for_as_many_years_as_there_are(
+    came: list[tuple[int, int, int]],
+) -> None:
+    now, counted_from = BASE, None
+    waiting: list[tuple[int, int, int]] = []  # first wait, place, until
+    for gap, back, stays in came * 30:
+        now += gap
+        waiting = [one for one in waiting if one[2] > now]
+        counted_from = places_from(counted_from, now, len(waiting))
+        since = now - back
+        waiting.append((since, queue_prio(0, since, counted_from), now + stays))
+        in_order = [since for since, _, _ in sorted(waiting, key=lambda one: -one[1])]
+        assert in_order == sorted(in_order)
+
+
+def test_the_count_moves_on_only_while_nobody_waits() -> None:
+    before = BASE - PLACES_BACK
+    late = before + 2 * PLACES_BACK + 1
+    assert places_from(None, BASE, 5) == before, "Asterisk has just started"
+    assert places_from(before, late, 1) == before
+    assert places_from(before, late - 1, 0) == before, "nor before it is due"
+    assert places_from(before, late, 0) == late - PLACES_BACK
+    assert places_from(before, before - 1, 0) == before - 1 - PLACES_BACK, "the clock was set back"
+    # Never quiet for 85 days: all later ones are equal, which leaves the order to app_queue.
+    far = before + 2 * PRIORITY_STEP
+    assert queue_prio(0, far, before) == queue_prio(0, far + 1, before) > 0
 
 
 def test_a_language_of_a_queue_is_the_same_queue_of_ours() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.platform.errors import InvalidField
-from callcenter.reports.erlang import (
+from callcenter.reports.staffing.erlang import (
     Service,
     agents_needed,
     blocking,

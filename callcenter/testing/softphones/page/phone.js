@@ -25,21 +25,49 @@ async function speech(connection) {
   return found;
 }
 
+// The loudest notes of the last 340 ms that came in: hertz and decibels (0 is the loudest there is).
+function notes(ear) {
+  const bins = new Float32Array(ear.frequencyBinCount);
+  ear.getFloatFrequencyData(bins);
+  const width = ear.context.sampleRate / ear.fftSize;
+  const peaks = [];
+  for (let at = 1; at < bins.length - 1; at += 1) {
+    if (bins[at] > -60 && bins[at] >= bins[at - 1] && bins[at] > bins[at + 1]) {
+      peaks.push({ hertz: at * width, decibels: bins[at] });
+    }
+  }
+  return peaks.sort((one, other) => other.decibels - one.decibels).slice(0, 12);
+}
+
+function earOf(stream) {
+  const context = new AudioContext();
+  const ear = new AnalyserNode(context, { fftSize: 16384, smoothingTimeConstant: 0 });
+  context.createMediaStreamSource(stream).connect(ear);
+  return ear;
+}
+
 function follow(session) {
   let timer = null;
+  let ear = null;
   session.on("accepted", () => {
     say({ said: "answered" });
-    timer = setInterval(async () => say(await speech(session.connection)), EVERY_MS);
+    timer = setInterval(async () => {
+      say(await speech(session.connection));
+      if (ear !== null) say({ said: "notes", notes: notes(ear) });
+    }, EVERY_MS);
   });
   session.on("peerconnection", ({ peerconnection }) => {
     peerconnection.addEventListener("track", (event) => {
       // Chromium decodes, and so measures, only what something plays.
-      document.querySelector("audio").srcObject = new MediaStream([event.track]);
+      const stream = new MediaStream([event.track]);
+      document.querySelector("audio").srcObject = stream;
+      ear = earOf(stream);
     });
   });
   for (const end of ["ended", "failed"]) {
     session.on(end, ({ originator, cause }) => {
       clearInterval(timer);
+      ear?.context.close();
       say({ said: end, originator, cause });
     });
   }
