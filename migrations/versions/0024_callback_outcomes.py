@@ -1,7 +1,7 @@
 """Callbacks: queues that are gone, machines that answer, who hears of the offer.
 
 Revision ID: 0024
-Revises: 0020
+Revises: 0023
 """
 
 from pathlib import Path

@@ -20,7 +20,8 @@ from callcenter.calls.tables import agent_talks, calls, queue_visits
 from callcenter.platform.db import Database
 from callcenter.queues.callbacks.tables import callback_tries, callbacks
 from callcenter.reports.model import Asked, Interval, Span
-from callcenter.reports.rollups import quarters
+from callcenter.reports.queues.lowest import lowest_connection
+from callcenter.reports.rollups import figures, quarters
 from callcenter.reports.rollups.service import RollUps
 from callcenter.reports.rollups.tables import (
     figure_days,
@@ -140,6 +141,25 @@ async def test_a_rolled_up_time_is_told_as_it_is_counted(
     await same(database, service, roll_ups)
     # Nothing is left to do, but what no longer is.
     assert await roll_ups.keep(until=NOW) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_lowest_24_hours_are_found_by_quarters(
+    seed: int, database: Database, service: ReportService, roll_ups: RollUps
+) -> None:
+    """Many waits are pruned by quarters; here few are, and every run of them is looked at."""
+    await write(database, made_up(Random(seed), count=60 if seed else 400))
+    await roll_ups.keep(until=NOW)
+    names: list[str | None] = [*QUEUES, None]
+    for begin, end in TIMES:
+        asked = service.asked(begin, end)
+        span = Span(begin, end)
+        async with database.transaction() as connection:
+            sources = await figures.sources_of_queues(connection, asked, [span])
+            assert sources.rolled_up
+            found = await figures.lowest(connection, asked, sources, names, few=0)
+            for name in names:
+                assert found[name] == await lowest_connection(connection, span, name), name
 
 
 Change = Callable[[AsyncConnection, Random], Awaitable[Any]]
