@@ -19,6 +19,7 @@ from typing import Final
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from callcenter.platform import programs
 from callcenter.platform.errors import Unavailable
 from callcenter.prompts.audio import SAMPLE_RATE, telephone_samples, telephone_wav
 from callcenter.prompts.model import SLOW
@@ -99,9 +100,7 @@ async def run_ffmpeg(
         ) from exc
     finally:
         feeding.cancel()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await programs.end(process)
         await asyncio.gather(feeding, return_exceptions=True)
 
 

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import os
 import re
-import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from callcenter.platform import programs
 from callcenter.platform.errors import InvalidField, Unavailable
 
 SPEAKING_LIMIT: Final = timedelta(seconds=20)
@@ -109,9 +109,7 @@ class EspeakSpeech:
                 f"espeak-ng did not finish within {self._limit.total_seconds():g} s."
             ) from exc
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await programs.end(process)
         if process.returncode:
             raise SpeechFailed(f"espeak-ng ended with status {process.returncode}.")
 
@@ -187,9 +185,7 @@ class CommandSpeech:
             ) from exc
         finally:
             feeding.cancel()
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await programs.end(process, group=True)
             await asyncio.gather(feeding, return_exceptions=True)
         if process.returncode:
             raise SpeechFailed(f"The speech program ended with status {process.returncode}.")

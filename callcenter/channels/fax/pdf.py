@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from callcenter.platform import programs
 from callcenter.platform.errors import InvalidField, Unavailable
 
 MOST_BYTES: Final = 20 * 1024 * 1024
@@ -72,9 +73,7 @@ class PdfReader:
         except TimeoutError:
             raise InvalidField("body", "takes too long to draw: print it to a plain PDF") from None
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await programs.end(process)
         try:
             said = json.loads(output)
         except ValueError:
