@@ -1,76 +1,50 @@
-"""Calls to people on call over AMI: placed once, by Originate into `cc-alert`.
-
-The channel's id is ours, made of the call: Asterisk itself refuses a second one while the first
-lives, and the journal knows the call even if nobody picks it up.
-"""
+"""Calls to people on call over AMI: placed once, by Originate into `cc-alert`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
-from callcenter.agents.on_call.caller import NotThere, OutcomeUnknown, PlacedCall
-from callcenter.asterisk.ami.client import AmiClient, LinkState
-from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.agents.on_call.caller import PlacedCall
 from callcenter.asterisk.dialplan import ALERT_CHANNEL_PREFIX, Context, Variable, alert_call_of
-from callcenter.asterisk.errors import ActionRefused, AsteriskError, UnsafeValue
+from callcenter.asterisk.errors import ActionRefused, AsteriskError
+from callcenter.asterisk.placing import AmiLines
 from callcenter.asterisk.trunk import NAME as TRUNK
+from callcenter.switch.placing import NotPlaced, OutcomeUnknown
 
 #: Device states of a phone that can be called.
 _CALLABLE: Final = frozenset({"NOT_INUSE", "UNKNOWN"})
 
 
-class AmiAlertLines:
+class AmiAlertLines(AmiLines):
     """`AlertLines` over one node's AMI link."""
 
-    def __init__(self, ami: AmiClient) -> None:
-        self._ami = ami
-
-    def is_ready(self) -> bool:
-        return self._ami.status.state is LinkState.CONNECTED
-
     async def place(self, call: PlacedCall) -> None:
-        """Raises `NotThere`, `OutcomeUnknown`."""
-        try:
-            if call.dialled is None:
-                await self._must_be_free(call.agent_id)
-            await self._ami.action("Originate", originate(call))
-        except (ActionRefused, UnsafeValue) as exc:
-            raise NotThere(exc.message) from exc
-        except AsteriskError as exc:
-            raise OutcomeUnknown(exc.message) from exc
-
-    async def live(self) -> Collection[UUID]:
-        """Raises `OutcomeUnknown`."""
-        return set(await self._channels())
+        """Raises `NotPlaced`, `OutcomeUnknown`."""
+        if call.dialled is None:
+            await self._must_be_free(call.agent_id)
+        await self._originate(originate(call))
 
     async def hang_up(self, call_id: UUID) -> None:
         """Raises `OutcomeUnknown`."""
-        channel = (await self._channels()).get(call_id)
-        if channel is None:
-            return
-        try:
-            await self._ami.action("Hangup", {"Channel": channel["Channel"]})
-        except ActionRefused:
-            return  # it hung up by itself
-        except AsteriskError as exc:
-            raise OutcomeUnknown(exc.message) from exc
+        channel = (await self._channels()).get(f"{ALERT_CHANNEL_PREFIX}{call_id}")
+        if channel is not None:
+            await self._end("Hangup", {"Channel": channel["Channel"]})
+
+    def _call_of(self, uniqueid: str) -> UUID | None:
+        return alert_call_of(uniqueid)
 
     async def _must_be_free(self, phone: str) -> None:
         """An Async Originate of a phone that is not there says nothing, and leaves nothing."""
-        answer = await self._ami.action("Getvar", {"Variable": f"DEVICE_STATE(PJSIP/{phone})"})
-        state = answer.get("Value") or ""
-        if state not in _CALLABLE:
-            raise NotThere(f"the phone cannot be called now ({state.lower()})")
-
-    async def _channels(self) -> dict[UUID, AmiMessage]:
         try:
-            channels = await self._ami.list_action("CoreShowChannels")
+            answer = await self._ami.action("Getvar", {"Variable": f"DEVICE_STATE(PJSIP/{phone})"})
+        except ActionRefused as exc:
+            raise NotPlaced(exc.message) from exc
         except AsteriskError as exc:
             raise OutcomeUnknown(exc.message) from exc
-        named = ((alert_call_of(one.get("Uniqueid") or ""), one) for one in channels)
-        return {call_id: channel for call_id, channel in named if call_id is not None}
+        state = answer.get("Value") or ""
+        if state not in _CALLABLE:
+            raise NotPlaced(f"the phone cannot be called now ({state.lower()})")
 
 
 def originate(call: PlacedCall) -> dict[str, str | list[str]]:

@@ -7,13 +7,11 @@ first lives, and a node that was restarted knows its placeholders again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from callcenter.asterisk.ami.client import AmiClient, LinkState
-from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.dialplan import (
     CALLBACK_CHANNEL_PREFIX,
     CALLBACK_QUEUE_SUFFIX,
@@ -22,13 +20,13 @@ from callcenter.asterisk.dialplan import (
     callback_call_of,
     our_queue,
 )
-from callcenter.asterisk.errors import ActionRefused, AsteriskError, UnsafeValue
+from callcenter.asterisk.errors import AsteriskError
+from callcenter.asterisk.placing import AmiLines
 from callcenter.queues.callbacks.dialler import (
     CallbackCall,
-    NotPlaced,
-    OutcomeUnknown,
     QueueNow,
 )
+from callcenter.switch.placing import OutcomeUnknown
 
 #: Longer than any placeholder waits: the queue gives it up first.
 _ANSWER_LIMIT: Final = timedelta(hours=24)
@@ -37,14 +35,8 @@ _ANSWER_LIMIT: Final = timedelta(hours=24)
 _THERE: Final = frozenset("123678")
 
 
-class AmiCallbackLines:
+class AmiCallbackLines(AmiLines):
     """`CallbackLines` over one node's AMI link."""
-
-    def __init__(self, ami: AmiClient) -> None:
-        self._ami = ami
-
-    def is_ready(self) -> bool:
-        return self._ami.status.state is LinkState.CONNECTED
 
     async def queues(self) -> Mapping[str, QueueNow]:
         """Raises `OutcomeUnknown`."""
@@ -58,17 +50,7 @@ class AmiCallbackLines:
 
     async def place(self, call: CallbackCall) -> None:
         """Raises `NotPlaced`, `OutcomeUnknown`."""
-        try:
-            await self._ami.action("Originate", originate(call))
-        except (ActionRefused, UnsafeValue) as exc:
-            raise NotPlaced(exc.message) from exc
-        except AsteriskError as exc:
-            raise OutcomeUnknown(exc.message) from exc
-
-    async def live(self) -> Collection[UUID]:
-        """Raises `OutcomeUnknown`."""
-        found = (callback_call_of(uniqueid) for uniqueid in await self._channels())
-        return {call_id for call_id in found if call_id is not None}
+        await self._originate(originate(call))
 
     async def withdraw(self, call_id: UUID) -> None:
         """Raises `OutcomeUnknown`."""
@@ -79,22 +61,13 @@ class AmiCallbackLines:
             return
         # One queue of ours is one of app_queue for each language; the channel says which.
         queue = (channel.get("ApplicationData") or "").partition(",")[0]
-        try:
-            await self._ami.action(
-                "QueueWithdrawCaller", {"Queue": queue, "Caller": channel.get("Channel") or ""}
-            )
-        except ActionRefused:
-            return  # an agent has just taken it: what comes of that the journal tells
-        except AsteriskError as exc:
-            raise OutcomeUnknown(exc.message) from exc
+        # Refused: an agent has just taken it; what comes of that the journal tells.
+        await self._end(
+            "QueueWithdrawCaller", {"Queue": queue, "Caller": channel.get("Channel") or ""}
+        )
 
-    async def _channels(self) -> dict[str, AmiMessage]:
-        """The channels that live, by uniqueid."""
-        try:
-            channels = await self._ami.list_action("CoreShowChannels")
-        except AsteriskError as exc:
-            raise OutcomeUnknown(exc.message) from exc
-        return {one.get("Uniqueid") or "": one for one in channels}
+    def _call_of(self, uniqueid: str) -> UUID | None:
+        return callback_call_of(uniqueid)
 
 
 def queues_of(events: Iterable[Mapping[str, str]]) -> dict[str, QueueNow]:

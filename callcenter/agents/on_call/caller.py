@@ -7,11 +7,11 @@ anything a while later was not made, and the person is called again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -27,13 +27,14 @@ from callcenter.agents.on_call.ringing import (
 from callcenter.agents.on_call.service import TOPIC
 from callcenter.calls.numbers import NumberRule
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database, DatabaseUnavailable
+from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.news import announce
+from callcenter.switch import placing
+from callcenter.switch.placing import Lines, OutcomeUnknown, UnderWay
 
 log = logging.getLogger(__name__)
 
-_ROUND_SECONDS: Final = 1.0
 #: The journal has told of a call before this, or Asterisk has a channel that rings.
 _PATIENCE: Final = RING + timedelta(seconds=10)
 #: Alerts looked at in one round.
@@ -56,28 +57,8 @@ class PlacedCall:
     ring: timedelta = RING
 
 
-class NotThere(Exception):
-    """No phone is registered, or it is in a call: nobody was called."""
-
-
-class OutcomeUnknown(Exception):
-    """The link was lost: nobody here knows whether Asterisk did it."""
-
-
-class AlertLines(Protocol):
+class AlertLines(Lines["PlacedCall"], Protocol):
     """The switch, as this needs it (`callcenter.asterisk.alert`)."""
-
-    def is_ready(self) -> bool:
-        """Whether it can be asked now."""
-        ...
-
-    async def place(self, call: PlacedCall) -> None:
-        """Ask once. Raises `NotThere`, `OutcomeUnknown`."""
-        ...
-
-    async def live(self) -> Collection[UUID]:
-        """Calls (`call_id`) of this kind that live now. Raises `OutcomeUnknown`."""
-        ...
 
     async def hang_up(self, call_id: UUID) -> None:
         """End it, where it still lives. Raises `OutcomeUnknown`."""
@@ -106,13 +87,8 @@ class AlertCaller:
         self._journal_is_read = journal_is_read
 
     async def run(self) -> None:
-        """Comes back only by cancellation; a database that is away is tried again."""
-        while True:
-            try:
-                await self.step()
-            except DatabaseUnavailable:
-                log.warning("nobody on call is called now: the database is away")
-            await asyncio.sleep(_ROUND_SECONDS)
+        """For ever."""
+        await placing.rounds(self.step, "the caller of people on call")
 
     async def step(self) -> int:
         """Look after the calls there are, place those that are due; how many were asked for."""
@@ -124,7 +100,12 @@ class AlertCaller:
             return 0
         placed = await self._claim()
         for call in placed:
-            await self._place(call)
+            await placing.place(
+                self._lines,
+                call,
+                f"alert {call.alert_id}: agent {call.agent_id}",
+                partial(self._settle, call.call_id, CallOutcome.NOT_THERE),
+            )
         return len(placed)
 
     async def _claim(self) -> list[PlacedCall]:
@@ -181,33 +162,22 @@ class AlertCaller:
             case=alert.case_number or "",
         )
 
-    async def _place(self, call: PlacedCall) -> None:
-        try:
-            await self._lines.place(call)
-        except NotThere as exc:
-            log.warning("alert %s: agent %s is not called: %s", call.alert_id, call.agent_id, exc)
-            await self._settle(call.call_id, CallOutcome.NOT_THERE)
-        except OutcomeUnknown as exc:
-            # Not again, and not lost either: the journal will tell.
-            log.warning("alert %s: the link was lost while asking: %s", call.alert_id, exc)
-
     async def _look_after(self) -> None:
         """Phones ring no longer for what somebody acknowledged; calls that Asterisk has no channel
         of and the journal no record of were not made. Raises `OutcomeUnknown`."""
-        before = self._clock() - _PATIENCE
         async with self._database.transaction() as connection:
             under_way = await store.under_way(connection, self._node)
         for call, _has_call, is_open in under_way:
             # Who has picked up hears to the end, and may press 1: it does no harm.
             if not is_open and call.heard_at is None:
                 await self._lines.hang_up(call.call_id)
-        lost = [call for call, has_call, _ in under_way if not has_call and call.placed_at < before]
-        if not lost or not self._journal_is_read():
-            return
-        live = await self._lines.live()
-        for call in lost:
-            if call.call_id not in live:
-                await self._settle(call.call_id, CallOutcome.LOST)
+        for call_id in await placing.never_made(
+            self._lines,
+            (UnderWay(call.call_id, call.placed_at, has_call) for call, has_call, _ in under_way),
+            before=self._clock() - _PATIENCE,
+            journal_is_read=self._journal_is_read,
+        ):
+            await self._settle(call_id, CallOutcome.LOST)
 
     async def _settle(self, call_id: UUID, outcome: CallOutcome) -> None:
         async with self._database.transaction() as connection:

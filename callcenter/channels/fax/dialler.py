@@ -7,12 +7,12 @@ journal knows anything a minute later was not made, and the next one is due afte
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from callcenter.calls.numbers import NumberRule
@@ -20,13 +20,14 @@ from callcenter.channels.fax import store
 from callcenter.channels.fax.follow import TOPIC, FaxFollower
 from callcenter.channels.fax.model import UNKNOWN, FaxTryState, Policy
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database, DatabaseUnavailable
+from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.news import announce
+from callcenter.switch import placing
+from callcenter.switch.placing import Lines, OutcomeUnknown, UnderWay
 
 log = logging.getLogger(__name__)
 
-_ROUND_SECONDS: Final = 1.0
 #: The journal has told of a call long before this, if there was one.
 _PATIENCE: Final = timedelta(seconds=60)
 
@@ -42,30 +43,6 @@ class FaxCall:
     line: str
 
 
-class NotPlaced(Exception):
-    """Asterisk refused to place the call: it was certainly not made."""
-
-
-class OutcomeUnknown(Exception):
-    """The link was lost after asking: nobody here knows whether the call was placed."""
-
-
-class FaxLines(Protocol):
-    """The switch, as the dialler needs it (`callcenter.asterisk.fax`)."""
-
-    def is_ready(self) -> bool:
-        """Whether it can be asked now."""
-        ...
-
-    async def place(self, call: FaxCall) -> None:
-        """Ask once. Raises `NotPlaced`, `OutcomeUnknown`."""
-        ...
-
-    async def live(self) -> Collection[UUID]:
-        """Calls (`call_id`) of ours that live now. Raises `OutcomeUnknown`."""
-        ...
-
-
 class FaxDialler:
     """`run` until cancelled; `step` is one round. `journal_is_read`: nothing of the journal is
     unread; only then a missing call means that there was none."""
@@ -73,7 +50,7 @@ class FaxDialler:
     def __init__(
         self,
         database: Database,
-        lines: FaxLines,
+        lines: Lines[FaxCall],
         follower: FaxFollower,
         *,
         node: str,
@@ -94,13 +71,8 @@ class FaxDialler:
         self._journal_is_read = journal_is_read
 
     async def run(self) -> None:
-        """Comes back only by cancellation; a database that is away is tried again."""
-        while True:
-            try:
-                await self.step()
-            except DatabaseUnavailable:
-                log.warning("fax dialler waits for the database")
-            await asyncio.sleep(_ROUND_SECONDS)
+        """For ever."""
+        await placing.rounds(self.step, "the fax dialler")
 
     async def step(self) -> int:
         """Place what is due and settle what was lost; how many calls were asked for."""
@@ -109,7 +81,14 @@ class FaxDialler:
         await self._settle_lost()
         calls = await self._claim()
         for call in calls:
-            await self._place(call)
+            await placing.place(
+                self._lines,
+                call,
+                f"fax {call.fax_id}",
+                partial(
+                    self._settle, call.call_id, "the telephone system refused to place the call"
+                ),
+            )
         return len(calls)
 
     async def _claim(self) -> list[FaxCall]:
@@ -151,16 +130,6 @@ class FaxDialler:
                 )
         return claimed
 
-    async def _place(self, call: FaxCall) -> None:
-        try:
-            await self._lines.place(call)
-        except NotPlaced as exc:
-            log.warning("fax %s: Asterisk refused to call: %s", call.fax_id, exc)
-            await self._settle(call.call_id, "the telephone system refused to place the call")
-        except OutcomeUnknown as exc:
-            # Not again, and not failed either: the journal will tell.
-            log.warning("fax %s: the link was lost while asking: %s", call.fax_id, exc)
-
     async def _settle(self, call_id: UUID, error: str) -> None:
         async with self._database.transaction() as connection:
             for tried in await store.deliveries_by_call(connection, [call_id], only_open=True):
@@ -173,13 +142,14 @@ class FaxDialler:
         before = self._clock() - _PATIENCE
         async with self._database.transaction() as connection:
             rows = await store.under_way(connection, self._node)
-        lost = [row for row in rows if not row["has_call"] and row["dialled_at"] < before]
-        if not lost or not self._journal_is_read():
-            return
         try:
-            live = await self._lines.live()
+            lost = await placing.never_made(
+                self._lines,
+                (UnderWay(row["call_id"], row["dialled_at"], row["has_call"]) for row in rows),
+                before=before,
+                journal_is_read=self._journal_is_read,
+            )
         except OutcomeUnknown:
             return
-        for row in lost:
-            if row["call_id"] not in live:
-                await self._settle(row["call_id"], UNKNOWN)
+        for call_id in lost:
+            await self._settle(call_id, UNKNOWN)

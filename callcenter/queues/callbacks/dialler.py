@@ -7,11 +7,11 @@ anything a minute later was not made, and the place is taken again.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callcenter.calls.numbers import NumberRule
 from callcenter.platform.clock import Clock
-from callcenter.platform.db import Database, DatabaseUnavailable
+from callcenter.platform.db import Database
 from callcenter.platform.errors import InvalidField
 from callcenter.platform.news import announce
 from callcenter.queues.callbacks import store
@@ -33,10 +33,11 @@ from callcenter.queues.callbacks.model import (
     try_call_id,
 )
 from callcenter.queues.callbacks.service import TOPIC
+from callcenter.switch import placing
+from callcenter.switch.placing import Lines, OutcomeUnknown, UnderWay
 
 log = logging.getLogger(__name__)
 
-_ROUND_SECONDS: Final = 1.0
 #: The journal has told of a call long before this, if there was one.
 _PATIENCE: Final = timedelta(seconds=60)
 #: So many wait in the queues of a node at a time.
@@ -77,31 +78,11 @@ class QueueNow:
     room: bool
 
 
-class NotPlaced(Exception):
-    """Asterisk refused to place the call: it was certainly not made."""
-
-
-class OutcomeUnknown(Exception):
-    """The link was lost after asking: nobody here knows whether Asterisk did it."""
-
-
-class CallbackLines(Protocol):
+class CallbackLines(Lines["CallbackCall"], Protocol):
     """The switch, as the dialler needs it (`callcenter.asterisk.callback`)."""
-
-    def is_ready(self) -> bool:
-        """Whether it can be asked now."""
-        ...
 
     async def queues(self) -> Mapping[str, QueueNow]:
         """The queues there are, by name. Raises `OutcomeUnknown`."""
-        ...
-
-    async def place(self, call: CallbackCall) -> None:
-        """Ask once. Raises `NotPlaced`, `OutcomeUnknown`."""
-        ...
-
-    async def live(self) -> Collection[UUID]:
-        """Calls (`call_id`) of ours that live now. Raises `OutcomeUnknown`."""
         ...
 
     async def withdraw(self, call_id: UUID) -> None:
@@ -145,13 +126,8 @@ class CallbackDialler:
         self._journal_is_read = journal_is_read
 
     async def run(self) -> None:
-        """Comes back only by cancellation; a database that is away is tried again."""
-        while True:
-            try:
-                await self.step()
-            except DatabaseUnavailable:
-                log.warning("callback dialler waits for the database")
-            await asyncio.sleep(_ROUND_SECONDS)
+        """For ever."""
+        await placing.rounds(self.step, "the callback dialler")
 
     async def step(self) -> int:
         """Settle what was lost, take back what is not wanted, place what is due; how many calls
@@ -171,7 +147,12 @@ class CallbackDialler:
             return 0
         calls = await self._claim(queues, max(0, _AT_ONCE - len(under_way)))
         for call in calls:
-            await self._place(call)
+            await placing.place(
+                self._lines,
+                call,
+                f"callback {call.callback_id}",
+                partial(self._settle, call.call_id, TryOutcome.REFUSED),
+            )
         return len(calls)
 
     async def _move(self, connection: AsyncConnection) -> None:
@@ -249,16 +230,6 @@ class CallbackDialler:
             survey=row["survey"],
         )
 
-    async def _place(self, call: CallbackCall) -> None:
-        try:
-            await self._lines.place(call)
-        except NotPlaced as exc:
-            log.warning("callback %s: Asterisk refused to place it: %s", call.callback_id, exc)
-            await self._settle(call.call_id, TryOutcome.REFUSED)
-        except OutcomeUnknown as exc:
-            # Not again, and not lost either: the journal will tell.
-            log.warning("callback %s: the link was lost while asking: %s", call.callback_id, exc)
-
     async def _settle(self, call_id: UUID, outcome: TryOutcome) -> None:
         async with self._database.transaction() as connection:
             one = (await store.tries_by_call(connection, [call_id])).get(call_id)
@@ -271,11 +242,10 @@ class CallbackDialler:
         for row in under_way:
             if row["state"] == TryState.PLACED and not row["wanted"] and row["has_call"]:
                 await self._lines.withdraw(row["call_id"])
-        before = self._clock() - _PATIENCE
-        lost = [row for row in under_way if not row["has_call"] and row["placed_at"] < before]
-        if not lost or not self._journal_is_read():
-            return
-        live = await self._lines.live()
-        for row in lost:
-            if row["call_id"] not in live:
-                await self._settle(row["call_id"], TryOutcome.LOST)
+        for call_id in await placing.never_made(
+            self._lines,
+            (UnderWay(row["call_id"], row["placed_at"], row["has_call"]) for row in under_way),
+            before=self._clock() - _PATIENCE,
+            journal_is_read=self._journal_is_read,
+        ):
+            await self._settle(call_id, TryOutcome.LOST)

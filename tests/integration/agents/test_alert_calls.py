@@ -15,8 +15,6 @@ from callcenter.access.audit import AuditService
 from callcenter.agents.on_call.api import router
 from callcenter.agents.on_call.caller import (
     AlertCaller,
-    NotThere,
-    OutcomeUnknown,
     PlacedCall,
 )
 from callcenter.agents.on_call.follow import on_facts
@@ -27,6 +25,7 @@ from callcenter.calls.facts import AlertTold, CallEnded, Fact
 from callcenter.calls.numbers import NumberRule
 from callcenter.platform.db import Database
 from callcenter.queues.seed import seed_queues
+from callcenter.switch.placing import NotPlaced, OutcomeUnknown
 from callcenter.testing.desk import Desk, add_call, open_desk
 from callcenter.testing.fixed_clock import FixedClock
 
@@ -248,7 +247,7 @@ async def test_a_call_the_journal_knows_is_not_lost_however_long_it_lasts(duty: 
 
 async def test_a_phone_that_is_not_there_is_told_and_tried_again(duty: Duty) -> None:
     alert_id = await duty.alert()
-    duty.lines.fails = NotThere("unavailable")
+    duty.lines.fails = NotPlaced("unavailable")
     await duty.caller().step()
     assert await duty.outcomes(alert_id) == [("1001", "not_there")]
     duty.lines.fails = OutcomeUnknown("the link was lost")

@@ -15,10 +15,11 @@ from callcenter.asterisk.fax import AmiFaxLines
 from callcenter.calls.facts import CallEnded, FaxFinished, FaxStarted
 from callcenter.calls.service import remember_call
 from callcenter.calls.tables import call_legs
-from callcenter.channels.fax.dialler import FaxCall, FaxDialler, NotPlaced, OutcomeUnknown
+from callcenter.channels.fax.dialler import FaxCall, FaxDialler
 from callcenter.channels.fax.service import FaxLimit
 from callcenter.channels.fax.tables import fax_deliveries, faxes
 from callcenter.platform.errors import InvalidField
+from callcenter.switch.placing import NotPlaced, OutcomeUnknown
 from callcenter.testing.eventually import eventually
 from callcenter.testing.scripted_ami import ScriptedAmi, error, event, packet, success
 

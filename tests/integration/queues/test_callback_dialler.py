@@ -29,8 +29,6 @@ from callcenter.platform.db import Database
 from callcenter.queues.callbacks.dialler import (
     CallbackCall,
     CallbackDialler,
-    NotPlaced,
-    OutcomeUnknown,
     QueueNow,
 )
 from callcenter.queues.callbacks.duty import CallbackDuty
@@ -53,6 +51,7 @@ from callcenter.queues.callbacks.service import (
 from callcenter.queues.callbacks.tables import callbacks
 from callcenter.queues.seed import seed_queues
 from callcenter.queues.tables import queues
+from callcenter.switch.placing import NotPlaced, OutcomeUnknown
 from callcenter.testing.desk import add_call
 from callcenter.testing.fixed_clock import FixedClock
 

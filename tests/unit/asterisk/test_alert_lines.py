@@ -9,11 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from callcenter.agents.on_call.caller import NotThere, OutcomeUnknown, PlacedCall
+from callcenter.agents.on_call.caller import PlacedCall
 from callcenter.asterisk.alert import AmiAlertLines, originate
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
+from callcenter.switch.placing import NotPlaced, OutcomeUnknown
 
 pytestmark = pytest.mark.unit
 
@@ -77,7 +78,7 @@ async def test_the_phone_on_the_desk_is_called_once_by_a_name_asterisk_takes_onc
 @pytest.mark.parametrize("device", ["UNAVAILABLE", "INVALID", "INUSE", "BUSY", "RINGING", ""])
 async def test_a_phone_that_is_not_there_or_in_a_call_is_not_called(device: str) -> None:
     asterisk = Asterisk(device)
-    with pytest.raises(NotThere):
+    with pytest.raises(NotPlaced):
         await lines(asterisk).place(AT_THE_DESK)
     assert asterisk.done == []
 
@@ -94,7 +95,7 @@ async def test_a_number_is_called_over_the_trunk_whatever_the_desk_phone_does() 
 async def test_refused_was_not_made_and_a_lost_link_leaves_it_open() -> None:
     asterisk = Asterisk()
     asterisk.fails["Originate"] = ActionRefused("Originate", "no")
-    with pytest.raises(NotThere):
+    with pytest.raises(NotPlaced):
         await lines(asterisk).place(AT_HOME)
     asterisk.fails["Originate"] = AsteriskError("the link was lost")
     with pytest.raises(OutcomeUnknown):
