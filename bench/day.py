@@ -37,14 +37,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.floor import CITIZENS, PHONES, QUEUE, agents, party, register, table_of
 from callcenter.reports.staffing.erlang import with_patience
 from callcenter.testing.eventually import eventually
 from callcenter.testing.instance import Instance
-from callcenter.testing.sipp_party import SippParty, free_udp_port
+from callcenter.testing.sipp_party import free_udp_port
 
-SIPP = Path(__file__).parent / "sipp"
-LINE, QUEUE = "12399", "legal"
-CITIZENS, PHONES = "127.0.0.2", "127.0.0.3"
 RECHECK = 1.0
 DAYS = 200
 
@@ -195,96 +193,26 @@ async def hold_the_day(plan: Plan, draws: Draws) -> tuple[list[tuple[float, bool
         home.chmod(0o755)
         settings = {"SHORT_ABANDON": "PT0S", "QUEUE_WAIT": "600", "LOG_LEVEL": "warning"}
         async with Instance(home / "hotline", settings) as hotline:
-            secrets = await _agents(hotline, plan.agents)
+            secrets = await agents(hotline, plan.agents)
             began = datetime.now(UTC)
             port = free_udp_port(PHONES)
-            await _register(hotline, home, secrets, port)
+            await register(hotline, home, secrets, port)
             talks, callers = home / "talks.csv", home / "callers.csv"
-            _table(talks, ([f"{talk * 1000:.0f}"] for talk in draws.talks))
+            table_of(talks, ([f"{talk * 1000:.0f}"] for talk in draws.talks))
             lead = 3.0  # all of SIPp's calls are set up before the first one comes
             rows = zip(draws.arrivals, draws.patience, strict=True)
-            _table(
+            table_of(
                 callers,
                 ([f"{(lead + came) * 1000:.0f}", f"{left * 1000:.0f}"] for came, left in rows),
             )
             length = draws.arrivals[-1] + max(draws.patience) + 60
             print(f"{plan.calls} calls in {draws.arrivals[-1]:.0f} s …", flush=True)
-            phones = _sipp(hotline, "day_agents.xml", PHONES, talks, None, length, port=port)
-            citizens = _sipp(hotline, "day_caller.xml", CITIZENS, callers, plan.calls, length)
+            phones = party(hotline, "day_agents.xml", PHONES, talks, None, length, port=port)
+            citizens = party(hotline, "day_caller.xml", CITIZENS, callers, plan.calls, length)
             async with phones, citizens:
                 result = await citizens.result()
             print(f"SIPp: {result.code} {result.output[-200:] if result.code > 1 else ''}")
             return await _waits(hotline, began, plan)
-
-
-async def _agents(hotline: Instance, count: int) -> dict[str, str]:
-    secrets = {}
-    for number in range(2001, 2001 + count):
-        body = {"id": str(number), "name": f"agent {number}", "queues": [QUEUE]}
-        reply = await hotline.client.post("/api/v1/agents", json=body)
-        assert reply.status_code in (201, 202), reply.text
-        secrets[str(number)] = reply.json()["secret"]
-    line = {
-        "number": LINE,
-        "title": "day",
-        "flow": "main",
-        "queue": QUEUE,
-        "language": "zh",
-        "mode": "direct",
-    }
-    reply = await hotline.client.post("/api/v1/lines", json=line)
-    assert reply.status_code == 201, reply.text
-    return secrets
-
-
-async def _register(hotline: Instance, home: Path, secrets: dict[str, str], port: int) -> None:
-    table = home / "phones.csv"
-    _table(
-        table,
-        (
-            [agent, f"[authentication username={agent} password={secret}]"]
-            for agent, secret in secrets.items()
-        ),
-    )
-    party = _sipp(hotline, "day_register.xml", PHONES, table, len(secrets), 30, port=port, rate=20)
-    async with party:
-        result = await party.result()
-    assert result.ok, str(result)
-
-    async def all_there() -> bool:
-        shown = await hotline.console("pjsip show contacts")
-        return sum(agent in shown for agent in secrets) == len(secrets)
-
-    await eventually(all_there, "every phone is registered", within=timedelta(seconds=20))
-
-
-def _table(path: Path, rows: Any) -> None:
-    lines = "\n".join(";".join(row) for row in rows)
-    path.write_text(f"SEQUENTIAL\n{lines}\n")
-
-
-def _sipp(
-    hotline: Instance,
-    scenario: str,
-    address: str,
-    table: Path,
-    calls: int | None,
-    limit: float,
-    *,
-    port: int = 0,
-    rate: float = 1000,
-) -> SippParty:
-    return hotline.party(
-        SIPP / scenario,
-        address,
-        service=LINE,
-        calls=calls,
-        rate=rate,
-        limit=timedelta(seconds=limit),
-        port=port,
-        keys={"caller_number": "13800138000"},
-        flags=("-inf", str(table), "-l", "100000", "-nd"),
-    )
 
 
 async def _waits(

@@ -26,8 +26,9 @@ from typing import Any
 
 import httpx
 
-from bench.day import CITIZENS, PHONES, QUEUE, SIPP, _agents, _register, _sipp, _table
+from bench.floor import CITIZENS, PHONES, QUEUE, SIPP, agents, party, register, table_of
 from callcenter.testing import faults
+from callcenter.testing.dialogs import two_at_once
 from callcenter.testing.eventually import eventually
 from callcenter.testing.instance import Instance
 from callcenter.testing.sipp_party import free_udp_port
@@ -164,6 +165,7 @@ class Books:
         await self.none("open waits", "SELECT * FROM queue_visits WHERE outcome IS NULL")
         await self.none("open talks", "SELECT * FROM agent_talks WHERE ended_at IS NULL")
         await self.none("open holds", "SELECT * FROM call_holds WHERE ended_at IS NULL")
+        await self.none("open holds", "SELECT * FROM phone_holds WHERE ended_at IS NULL")
         await self.none("open pauses", "SELECT * FROM recording_pauses WHERE ended_at IS NULL")
         await self.none("open acts", "SELECT * FROM switch_acts WHERE outcome IS NULL")
         await self.none(
@@ -189,31 +191,6 @@ class Books:
             )
 
 
-def overlaps(messages: str) -> list[str]:
-    """Phones that had two dialogs at once, by the messages SIPp saw: INVITE until BYE, CANCEL or a
-    refusal."""
-    open_by: dict[str, tuple[str, str]] = {}  # Call-ID → phone, when and from whom
-    found = []
-    for part in re.split(r"^-{20,} ", messages, flags=re.M)[1:]:
-        stamp, _, message = part.partition("\n")
-        call = re.search(r"^Call-ID: *(\S+)", message, re.M | re.I)
-        method = re.search(r"^CSeq: *\d+ (\S+)", message, re.M | re.I)
-        to = re.search(r"^(?:INVITE|BYE|CANCEL) sip:(\d+)@", message, re.M)
-        if call is None or method is None:
-            continue
-        if message.lstrip().find("INVITE sip:") > 0 or re.search(r"^INVITE sip:", message, re.M):
-            if to is None or call[1] in open_by:
-                continue
-            source = re.search(r"^From: *(.*?)(?:@|$)", message, re.M)
-            told = f"{stamp.strip()} {source[1] if source else ''}"
-            beside = [other for phone, other in open_by.values() if phone == to[1]]
-            found += [f"{to[1]}: {told} beside {other}" for other in beside]
-            open_by[call[1]] = (to[1], told)
-        elif re.search(r"^(BYE|CANCEL) sip:", message, re.M):
-            open_by.pop(call[1], None)
-    return found
-
-
 async def run(plan: argparse.Namespace) -> int:
     random = Random(plan.seed)  # noqa: S311 - a seeded storm
     with tempfile.TemporaryDirectory(prefix="cc-storm-") as folder:
@@ -221,11 +198,11 @@ async def run(plan: argparse.Namespace) -> int:
         home.chmod(0o755)
         settings = {"QUEUE_WAIT": "120", "LOG_LEVEL": "warning"}
         async with Instance(home / "hotline", settings) as hotline:
-            secrets = await _agents(hotline, plan.agents)
+            secrets = await agents(hotline, plan.agents)
             port = free_udp_port(PHONES)
-            await _register(hotline, home, secrets, port)
+            await register(hotline, home, secrets, port)
             talks, callers = home / "talks.csv", home / "callers.csv"
-            _table(talks, ([f"{random.expovariate(1 / 4) * 1000:.0f}"] for _ in range(5000)))
+            table_of(talks, ([f"{random.expovariate(1 / 4) * 1000:.0f}"] for _ in range(5000)))
             gaps = (random.expovariate(plan.calls / plan.seconds) for _ in range(plan.calls))
             rows = [
                 [
@@ -235,15 +212,14 @@ async def run(plan: argparse.Namespace) -> int:
                 ]
                 for number, came in enumerate(itertools.accumulate(gaps))
             ]
-            _table(callers, rows)
+            table_of(callers, rows)
             scenario = home / "caller.xml"
             text = (SIPP / "day_caller.xml").read_text()
             scenario.write_text(text.replace("[caller_number]", "[field2]"))
             length = plan.seconds + 150
-            phones = _sipp(hotline, "day_agents.xml", PHONES, talks, None, length, port=port)
-            citizens = _sipp(hotline, str(scenario), CITIZENS, callers, plan.calls, length)
+            phones = party(hotline, "day_agents.xml", PHONES, talks, None, length, port=port)
+            citizens = party(hotline, str(scenario), CITIZENS, callers, plan.calls, length)
             names = ["node", "api", "worker", "agi-1", "agi-2"]
-            names = [name for name in names if (hotline.home / "run" / f"{name}.pid").exists()]
             if plan.asterisk:
                 names.append("asterisk-supervised")
             if plan.postgres:
@@ -255,7 +231,8 @@ async def run(plan: argparse.Namespace) -> int:
                 result = await citizens.result()
                 for task in (storm, dying):
                     task.cancel()
-                await asyncio.gather(storm, dying, return_exceptions=True)
+                    with suppress(asyncio.CancelledError):
+                        await task
                 seen = citizens.messages
                 await faults.healthy(hotline, within=timedelta(seconds=90))
                 await _until(hotline.channels, "no channel is left")
@@ -297,7 +274,7 @@ async def _books(hotline: Instance, answered: set[str], rung: str, *, all_there:
 
     with suppress(AssertionError):
         await eventually(right, "the books are right", within=timedelta(seconds=90))
-    twice = overlaps(rung)
+    twice = two_at_once(rung)
     (counts,) = await faults.rows(
         hotline,
         "SELECT (SELECT count(*) FROM calls WHERE direction = 'inbound') AS calls,"
@@ -315,8 +292,8 @@ async def _books(hotline: Instance, answered: set[str], rung: str, *, all_there:
         print(f"never waited: {row}")
     for line in last.wrong:
         print(f"WRONG {line}")
-    for line in twice[:10]:
-        print(f"TWICE {line}")
+    for one, two in twice[:10]:
+        print(f"TWICE {two} beside {one}")
     print(f"{len(last.wrong)} wrong, {len(twice)} times two calls on one phone")
     return bool(last.wrong or twice)
 

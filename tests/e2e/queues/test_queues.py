@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from callcenter.testing.dialogs import dialogs, two_at_once
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset
 from callcenter.testing.instance import Instance
@@ -225,28 +226,11 @@ async def test_an_agent_in_three_queues_never_gets_two_calls(
         logs = {agent_id: phone.calls.messages for agent_id, phone in phones.items()}
     answered = 0
     for agent_id, log in logs.items():
-        dialogs = [len(live) for live in dialogs_over_time(log)]
-        assert dialogs, f"{agent_id} had no call"
-        assert max(dialogs) == 1, f"{agent_id} had {max(dialogs)} calls at once"
-        answered += len(set(re.findall(r"^INVITE .*?^Call-ID: (\S+)", log, re.S | re.M)))
+        calls = dialogs(log)
+        assert calls, f"{agent_id} had no call"
+        assert two_at_once(log) == []
+        answered += len(calls)
     assert answered == 3 * each, "each caller came to one phone, once"
-
-
-def dialogs_over_time(log: str) -> Sequence[frozenset[str]]:
-    """The calls a phone has after each message that it received or sent: from INVITE to BYE."""
-    live: set[str] = set()
-    seen: list[frozenset[str]] = []
-    for message in re.split(r"^-{20,}.*$", log, flags=re.M):
-        start = re.search(r"^(INVITE|BYE|CANCEL) sip:", message, re.M)
-        call = re.search(r"^Call-ID: (\S+)", message, re.M)
-        if start is None or call is None:
-            continue
-        if start[1] == "INVITE":
-            live.add(call[1])
-        else:
-            live.discard(call[1])
-        seen.append(frozenset(live))
-    return seen
 
 
 async def test_the_asked_level_of_a_language_falls_as_the_caller_waits(
