@@ -15,7 +15,10 @@ from callcenter.agents.model import is_agent_id
 from callcenter.agents.sessions.model import Act, Wish
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.dialplan import WISH_EVENT, WISH_FAMILY
+from callcenter.asterisk.dialplan import (
+    WISH_EVENT,
+    WISH_FAMILY,
+)
 from callcenter.asterisk.errors import ActionRefused
 
 #: Who wished, in the rows.

@@ -6,7 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from callcenter.agents.on_call.caller import PlacedCall
-from callcenter.asterisk.dialplan import ALERT_CHANNEL_PREFIX, Context, Variable, alert_call_of
+from callcenter.asterisk.channel_ids import ALERT_CHANNEL_PREFIX, alert_call_of
+from callcenter.asterisk.dialplan import (
+    Context,
+    Variable,
+)
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.placing import AmiLines
 from callcenter.asterisk.trunk import NAME as TRUNK

@@ -18,8 +18,12 @@ from uuid import UUID, uuid4
 
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.asterisk.channel_ids import ANNOUNCE_CHANNEL_PREFIX
 from callcenter.asterisk.channels import Channel, Channels
-from callcenter.asterisk.dialplan import ANNOUNCE_CHANNEL_PREFIX, Context, Variable
+from callcenter.asterisk.dialplan import (
+    Context,
+    Variable,
+)
 from callcenter.asterisk.errors import AsteriskError
 
 log = logging.getLogger(__name__)

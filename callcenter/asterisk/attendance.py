@@ -33,7 +33,9 @@ from callcenter.asterisk.ami.client import AmiClient, LinkState
 from callcenter.asterisk.ami.messages import AmiMessage
 from callcenter.asterisk.attendance_rows import Rows, read_rows
 from callcenter.asterisk.desk_phones import DeskPhones, ringing_channels
-from callcenter.asterisk.dialplan import Global
+from callcenter.asterisk.dialplan import (
+    Global,
+)
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.members_kept import KeptMembers, Looked, by_agent
 from callcenter.calls.facts import AgentAnswered, AgentRang, AgentTalkEnded, Fact

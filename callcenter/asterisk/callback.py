@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from callcenter.asterisk.dialplan import (
+from callcenter.asterisk.channel_ids import (
     CALLBACK_CHANNEL_PREFIX,
     CALLBACK_QUEUE_SUFFIX,
+    callback_call_of,
+)
+from callcenter.asterisk.dialplan import (
     Context,
     Variable,
-    callback_call_of,
     our_queue,
 )
 from callcenter.asterisk.errors import AsteriskError

@@ -13,7 +13,9 @@ from typing import Final
 
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.dialplan import Context
+from callcenter.asterisk.dialplan import (
+    Context,
+)
 from callcenter.asterisk.errors import ActionRefused
 from callcenter.switch.acts import ActRefused, ActUnknown
 

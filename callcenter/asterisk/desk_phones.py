@@ -9,7 +9,9 @@ from typing import Final
 
 from callcenter.agents.sessions.model import Line
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.dialplan import our_queue
+from callcenter.asterisk.dialplan import (
+    our_queue,
+)
 
 _CHANNEL: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})-", re.ASCII)
 _DEVICE: Final = re.compile(r"PJSIP/([1-9][0-9]{2,5})", re.ASCII)

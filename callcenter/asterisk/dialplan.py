@@ -2,7 +2,8 @@
 
 Nothing else in the package spells one of these out; `tests/contract` holds both sides to this page.
 A value that crosses the seam is made of the characters `SAFE` allows, so that it can stand in a
-dialplan argument without quoting.
+dialplan argument without quoting. Uniqueids we give to channels are in `channel_ids`, what orders
+callers in a queue is in `queue_order`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
 
 SAFE: Final = re.compile(r"[A-Za-z0-9_.:+*#/-]{0,200}")
 
@@ -297,71 +297,6 @@ class QueueStatus(StrEnum):
 QUEUE_PREFIX: Final = "q_"
 
 
-#: Uniqueid of the channel of a fax call: this and the call's UUID. Asterisk refuses a second one
-#: while the first lives.
-FAX_CHANNEL_PREFIX: Final = "fax-"
-
-
-def fax_call_of(uniqueid: str) -> UUID | None:
-    """The call whose channel has this uniqueid, if it is a fax call of ours."""
-    try:
-        return UUID(uniqueid.removeprefix(FAX_CHANNEL_PREFIX)) if uniqueid[:4] == "fax-" else None
-    except ValueError:
-        return None
-
-
-#: Uniqueid of a channel that an act calls into a call: this, the call's UUID, a number. So the
-#: journal knows whose leg it is from its first record, answered or not.
-LEG_CHANNEL_PREFIX: Final = "leg-"
-
-
-def leg_channel(call_id: UUID, number: int) -> str:
-    """The uniqueid of the `number`th leg (from 1) that acts call into this call."""
-    return f"{LEG_CHANNEL_PREFIX}{call_id}-{number}"
-
-
-def leg_call_of(uniqueid: str) -> UUID | None:
-    """The call into which an act called this channel, if one did."""
-    if not uniqueid.startswith(LEG_CHANNEL_PREFIX):
-        return None
-    try:
-        return UUID(uniqueid[4:40])
-    except ValueError:
-        return None
-
-
-#: Asterisk's own: what Queue() takes a caller's priority from.
-QUEUE_PRIO: Final = "QUEUE_PRIO"
-
-#: Uniqueid of the channel of a supervisor who listens: this and that call's UUID.
-SPY_CHANNEL_PREFIX: Final = "spy-"
-
-
-def spy_call_of(uniqueid: str) -> UUID | None:
-    """The spying call whose channel has this uniqueid, if it is one."""
-    prefix, rest = uniqueid[: len(SPY_CHANNEL_PREFIX)], uniqueid[len(SPY_CHANNEL_PREFIX) :]
-    try:
-        return UUID(rest) if prefix == SPY_CHANNEL_PREFIX else None
-    except ValueError:
-        return None
-
-
-#: Uniqueids of the two halves of an announcement: this and a UUID. They are no call's.
-ANNOUNCE_CHANNEL_PREFIX: Final = "announce-"
-#: Uniqueid of the channel of somebody on call who is told of an alert: this and that call's UUID.
-ALERT_CHANNEL_PREFIX: Final = "alert-"
-
-
-def alert_call_of(uniqueid: str) -> UUID | None:
-    """The call that tells of an alert whose channel has this uniqueid, if it is one."""
-    if not uniqueid.startswith(ALERT_CHANNEL_PREFIX):
-        return None
-    try:
-        return UUID(uniqueid.removeprefix(ALERT_CHANNEL_PREFIX))
-    except ValueError:
-        return None
-
-
 #: Between a queue's name and the language whose callers wait in this one of app_queue.
 QUEUE_LANGUAGE: Final = "-"
 
@@ -376,23 +311,6 @@ def asterisk_queue(name: str, language: str | None = None) -> str:
     return QUEUE_PREFIX + name + (f"{QUEUE_LANGUAGE}{language}" if language else "")
 
 
-#: Uniqueid of the half of a callback's placeholder that dials: this and the call's UUID. The half
-#: that waits in the queue has `-q` behind it (Asterisk's own `;2` is no identifier of the journal).
-CALLBACK_CHANNEL_PREFIX: Final = "callback-"
-CALLBACK_QUEUE_SUFFIX: Final = "-q"
-
-
-def callback_call_of(uniqueid: str) -> UUID | None:
-    """The call whose placeholder has this uniqueid, if it is one of a callback's two halves."""
-    if not uniqueid.startswith(CALLBACK_CHANNEL_PREFIX):
-        return None
-    text = uniqueid.removeprefix(CALLBACK_CHANNEL_PREFIX).removesuffix(CALLBACK_QUEUE_SUFFIX)
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def our_queue(asterisk_name: str) -> str:
     """The queue of ours behind a queue of app_queue, whichever its language."""
     return asterisk_name.removeprefix(QUEUE_PREFIX).partition(QUEUE_LANGUAGE)[0]
@@ -401,48 +319,6 @@ def our_queue(asterisk_name: str) -> str:
 def language_of_queue(asterisk_name: str) -> str | None:
     """The further language a queue of app_queue is for; None: the plain one."""
     return asterisk_name.partition(QUEUE_LANGUAGE)[2] or None
-
-
-#: QUEUE_PRIO of a caller: who first waited earlier has more of it, and a step of the hotline's
-#: priority outweighs all of that. app_queue then orders by it in each queue and across queues, and
-#: a caller who is moved keeps the place. sub-queue-prio reckons the same (tests/contract).
-#: 21 steps fill the 31 bits app_queue has for it, so that a step is 115 days of tenths of a second:
-#: places are counted from a moment that moves on (Global.PLACES_FROM) whenever nobody waits.
-PRIORITY_STEP: Final = 100_000_000
-HIGHEST_PRIORITY: Final = 20
-#: In tenths of a second: who waits first after the move may have waited so long before (30 days:
-#: a callback), and after so long again the moment moves on.
-PLACES_BACK: Final = 25_920_000
-
-
-def places_from(counted_from: int | None, now: int, waiting: int) -> int:
-    """The moment places are counted from, as somebody begins to wait at `now` beside `waiting`
-    others; tenths of a second since 1970. None: none was counted yet since Asterisk started.
-
-    It moves only while nobody waits, so that those who wait at once are counted from one moment.
-    Where somebody always waits for 85 days on end it stays, and who comes later than that is
-    served in the order of app_queue's own clock.
-    """
-    if counted_from is None:
-        return now - PLACES_BACK
-    is_old = not 0 <= now - counted_from <= 2 * PLACES_BACK
-    return now - PLACES_BACK if is_old and not waiting else counted_from
-
-
-def queue_prio(priority: int, since: int, counted_from: int) -> int:
-    """QUEUE_PRIO for a priority of 0 to 20 and the first wait, in tenths of a second since 1970."""
-    place = min(max(since - counted_from, 0), PRIORITY_STEP - 1)
-    return (priority + 1) * PRIORITY_STEP - place
-
-
-def priority_of(prio: int) -> int:
-    """The hotline's priority in what Asterisk calls a caller's priority (QueueEntry)."""
-    return max(0, -(-prio // PRIORITY_STEP) - 1)
-
-
-def with_priority(prio: int, priority: int) -> int:
-    """The same caller's QUEUE_PRIO at another priority: the place among equals is kept."""
-    return prio + (priority - priority_of(prio)) * PRIORITY_STEP
 
 
 class JournalEvent(StrEnum):

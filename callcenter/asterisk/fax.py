@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from callcenter.asterisk.dialplan import FAX_CHANNEL_PREFIX, Context, Variable, fax_call_of
+from callcenter.asterisk.channel_ids import FAX_CHANNEL_PREFIX, fax_call_of
+from callcenter.asterisk.dialplan import (
+    Context,
+    Variable,
+)
 from callcenter.asterisk.placing import AmiLines
 from callcenter.asterisk.trunk import NAME as TRUNK
 from callcenter.channels.fax.dialler import FaxCall

@@ -20,8 +20,12 @@ from callcenter.agents.in_call import store
 from callcenter.asterisk.ami.bus import AmiBus
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.asterisk.channel_ids import leg_call_of
 from callcenter.asterisk.channels import Channel, Channels
-from callcenter.asterisk.dialplan import Context, Variable, leg_call_of
+from callcenter.asterisk.dialplan import (
+    Context,
+    Variable,
+)
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.trunk import NAME as TRUNK
 from callcenter.platform.db import Database, DatabaseUnavailable

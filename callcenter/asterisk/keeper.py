@@ -31,7 +31,9 @@ from callcenter.asterisk.config.write import (
     tree_key,
     write_atomically,
 )
-from callcenter.asterisk.dialplan import Context
+from callcenter.asterisk.dialplan import (
+    Context,
+)
 from callcenter.asterisk.errors import ActionRefused, AsteriskError
 from callcenter.asterisk.install import Installation
 from callcenter.lines.store import mark_in_force

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from callcenter.asterisk.ami.client import AmiClient
-from callcenter.asterisk.dialplan import QUEUE_PREFIX, asterisk_queue
+from callcenter.asterisk.dialplan import (
+    QUEUE_PREFIX,
+    asterisk_queue,
+)
 from callcenter.asterisk.errors import ActionRefused
 from callcenter.queues.membership import Membership
 

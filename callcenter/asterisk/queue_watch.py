@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from callcenter.asterisk.ami.client import AmiClient, LinkState
-from callcenter.asterisk.dialplan import QUEUE_PREFIX, our_queue
+from callcenter.asterisk.dialplan import (
+    QUEUE_PREFIX,
+    our_queue,
+)
 from callcenter.asterisk.errors import AsteriskError
 from callcenter.platform.db import Database, DatabaseUnavailable
 from callcenter.queues.store import speaking_queues

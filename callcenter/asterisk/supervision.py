@@ -17,16 +17,18 @@ from callcenter.agents.supervision import service as kinds
 from callcenter.agents.supervision.model import Pickup, SpyMode
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
+from callcenter.asterisk.channel_ids import SPY_CHANNEL_PREFIX
 from callcenter.asterisk.dialplan import (
-    QUEUE_PRIO,
-    SPY_CHANNEL_PREFIX,
     Context,
     Variable,
     our_queue,
+)
+from callcenter.asterisk.errors import ActionRefused, UnsafeValue
+from callcenter.asterisk.queue_order import (
+    QUEUE_PRIO,
     priority_of,
     with_priority,
 )
-from callcenter.asterisk.errors import ActionRefused, UnsafeValue
 from callcenter.calls.events import CallEvent, PriorityChanged
 from callcenter.platform.clock import Clock
 from callcenter.switch.acts import Act, ActRefused, ActUnknown, Executor

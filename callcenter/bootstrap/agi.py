@@ -12,7 +12,10 @@ from callcenter.agents.experts.service import ExpertService
 from callcenter.asterisk.agi.request import AgiRequest
 from callcenter.asterisk.agi.server import AgiServer, AgiSettings
 from callcenter.asterisk.agi.session import AgiCallSession
-from callcenter.asterisk.dialplan import Route, Variable
+from callcenter.asterisk.dialplan import (
+    Route,
+    Variable,
+)
 from callcenter.asterisk.install import locate
 from callcenter.bootstrap.callbacks import callback_policy, callback_rule
 from callcenter.bootstrap.cases import case_title

@@ -11,13 +11,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from callcenter.agents.experts.service import owe_by_extension
 from callcenter.agents.in_call.follow import InCallFollower
 from callcenter.agents.on_call.caller import AlertCaller
 from callcenter.agents.on_call.follow import on_facts as on_call_on_facts
@@ -48,15 +45,11 @@ from callcenter.bootstrap.callbacks import (
     callback_rule,
 )
 from callcenter.bootstrap.cases import case_title
+from callcenter.bootstrap.facts import FactsToRooms, node_types
 from callcenter.bootstrap.fax import fax_files, fax_policy, fax_rule
 from callcenter.calls.consumer import JournalConsumer
 from callcenter.calls.facts import (
-    CallEnded,
-    CallerQueued,
-    CallHandedOn,
     Fact,
-    MessageLeft,
-    NoExpertTook,
 )
 from callcenter.calls.tail import JournalReader
 from callcenter.cases.service import CaseService
@@ -64,9 +57,6 @@ from callcenter.channels.fax.dialler import FaxDialler
 from callcenter.channels.fax.finisher import FaxFinisher
 from callcenter.channels.fax.follow import FaxFollower
 from callcenter.channels.messages.service import MessageKeeper
-from callcenter.ivr.plays import heard_articles
-from callcenter.knowledge.plays import remember_play
-from callcenter.knowledge.store import version_of
 from callcenter.platform.alive import age, show_life
 from callcenter.platform.clock import system_clock
 from callcenter.platform.db import Database, DatabaseUnavailable
@@ -121,8 +111,8 @@ class Node:
             node=settings.node,
             clock=system_clock,
             region=settings.phone_region,
-            on_facts=self._on_facts,
-            node_types=_node_types,
+            on_facts=self._tell_rooms,
+            node_types=node_types,
         )
         self._bus = AmiBus()
         self._ami = AmiClient(
@@ -156,7 +146,7 @@ class Node:
             rule=fax_rule(settings),
             at_once=settings.fax_at_once,
             clock=system_clock,
-            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+            journal_is_read=self._journal_is_read,
         )
         self._callbacks = CallbackDuty(
             CallbackCases(self._cases), callback_policy(settings), callback_rule(settings)
@@ -170,7 +160,7 @@ class Node:
             policy=callback_policy(settings),
             rule=callback_rule(settings),
             clock=system_clock,
-            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+            journal_is_read=self._journal_is_read,
         )
         self._alert_caller = AlertCaller(
             self._database,
@@ -178,7 +168,7 @@ class Node:
             node=settings.node,
             rule=callback_rule(settings),
             clock=system_clock,
-            journal_is_read=lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+            journal_is_read=self._journal_is_read,
         )
         self._switch = SwitchService(self._database, system_clock, settings.node)
         self._in_call = InCallActs(
@@ -189,7 +179,7 @@ class Node:
             self._bus,
             self._consumer.note,
             system_clock,
-            lambda: self._consumer.holds_place and not self._reader.lag_bytes(),
+            self._journal_is_read,
         )
         self._pauses = RecordingPauses(
             self._ami,
@@ -218,6 +208,20 @@ class Node:
             self._database, self._ami, dials=settings.trunk_host is not None
         )
         self._acts = ActRunner(self._database, system_clock, settings.node, self._executors())
+        self._facts = FactsToRooms(
+            self._cases,
+            (
+                recordings_on_facts,
+                recording_pauses.on_facts,
+                self._in_call_follower.on_facts,
+                supervision_on_facts,
+                on_call_on_facts,
+                self._faxes.on_facts,
+                self._messages.on_facts,
+                self._attendance.on_facts,
+                self._callbacks.on_facts,
+            ),
+        )
         self._snapshot_wanted = asyncio.Event()
         self._report_now = asyncio.Event()
         self._asterisk: dict[str, str] = {}
@@ -261,6 +265,13 @@ class Node:
             await self._ami.close()
             await self._database.close()
 
+    async def _tell_rooms(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
+        await self._facts(connection, facts)
+
+    def _journal_is_read(self) -> bool:
+        """Nothing of the journal is unread; blocking, but for a moment: two sizes of files."""
+        return self._consumer.holds_place and not self._reader.lag_bytes()
+
     def _executors(self) -> dict[str, Executor]:
         """Who does which act, by its kind."""
         return {
@@ -268,37 +279,6 @@ class Node:
             **self._in_call.executors(),
             **self._pauses.executors(),
         }
-
-    async def _on_facts(self, connection: AsyncConnection, facts: Sequence[Fact]) -> None:
-        """What other rooms make of a batch, in its transaction."""
-        for fact in facts:
-            match fact:
-                case CallerQueued() | CallHandedOn() | MessageLeft():
-                    # Most calls have their case from the flow; the others get it here.
-                    line = await _inbound_line(connection, fact)
-                    if line is not None:
-                        await self._cases.open_for_call(
-                            connection,
-                            fact.call_id,
-                            title=case_title(line),
-                            opened_by="system:node",
-                            at=fact.at,
-                        )
-                case NoExpertTook():
-                    await owe_by_extension(connection, fact.extension, fact.call_id, at=fact.at)
-                case CallEnded():
-                    await _count_articles(connection, fact.call_id)
-                case _:
-                    pass
-        await recordings_on_facts(connection, facts)
-        await recording_pauses.on_facts(connection, facts)
-        await self._in_call_follower.on_facts(connection, facts)
-        await supervision_on_facts(connection, facts)
-        await on_call_on_facts(connection, facts)
-        await self._faxes.on_facts(connection, facts)
-        await self._messages.on_facts(connection, facts)
-        await self._attendance.on_facts(connection, facts)
-        await self._callbacks.on_facts(connection, facts)
 
     async def _on_connected(self, ami: AmiClient) -> None:
         status = await ami.action("CoreStatus")
@@ -425,54 +405,6 @@ class Node:
             await asyncio.to_thread(
                 self._reader.rotate_if_large, _LARGEST_SEGMENT_BYTES, time.time_ns()
             )
-
-
-async def _inbound_line(connection: AsyncConnection, fact: Fact) -> str | None:
-    """The line of a citizen's call; None for a call between agents."""
-    line: str | None = await connection.scalar(
-        text("SELECT coalesce(line, '') FROM calls WHERE call_id = :id AND direction = 'inbound'"),
-        {"id": fact.call_id},
-    )
-    return line
-
-
-async def _count_articles(connection: AsyncConnection, call_id: UUID) -> None:
-    """What the caller did with each article that was read; counted once, whatever is replayed."""
-    row = (
-        await connection.execute(
-            text(
-                "SELECT ivr_path, language, queued_at IS NOT NULL AS queued,"
-                " hangup_by = 'caller' AS hung_up FROM calls WHERE call_id = :id"
-            ),
-            {"id": call_id},
-        )
-    ).first()
-    if row is None:
-        return
-    for heard in heard_articles(row.ivr_path, queued=row.queued, hung_up=bool(row.hung_up)):
-        if await version_of(connection, heard.article, heard.version) is None:
-            log.error("call %s heard an article there is not", call_id)
-            continue
-        await remember_play(
-            connection,
-            call_id=call_id,
-            seq=heard.seq,
-            article=heard.article,
-            version=heard.version,
-            language=row.language or "zh",
-            at=heard.at,
-            outcome=heard.outcome,
-        )
-
-
-async def _node_types(connection: AsyncConnection, flow: str, version: int) -> dict[str, str]:
-    """Node id → type of a published version: the fold asks whether an article was heard."""
-    definition = await connection.scalar(
-        text("SELECT definition FROM ivr_versions WHERE flow = :flow AND version = :version"),
-        {"flow": flow, "version": version},
-    )
-    nodes = (definition or {}).get("nodes", {})
-    return {name: str(node.get("type", "")) for name, node in nodes.items()}
 
 
 async def serve_node(settings: Settings) -> None:

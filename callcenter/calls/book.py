@@ -15,12 +15,9 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID, uuid5
 
+from callcenter.asterisk.channel_ids import alert_call_of, fax_call_of, leg_call_of, spy_call_of
 from callcenter.asterisk.dialplan import (
     Context,
-    alert_call_of,
-    fax_call_of,
-    leg_call_of,
-    spy_call_of,
 )
 from callcenter.calls import events as ev
 from callcenter.calls.events import CallEvent

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from callcenter.asterisk.dialplan import leg_call_of, leg_channel
+from callcenter.asterisk.channel_ids import leg_call_of, leg_channel
 from callcenter.calls import events as ev
 from callcenter.calls import facts as fa
 from callcenter.calls.events import CallEvent

@@ -23,13 +23,10 @@ from callcenter.asterisk.config.queues import EXIT_VARIABLES
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.write import REPOSITORY, static_files
 from callcenter.asterisk.dialplan import (
-    HIGHEST_PRIORITY,
     MESSAGE_LONGEST_SECONDS,
     MESSAGE_SHORTEST_MS,
     MESSAGE_SILENCE_SECONDS,
     MESSAGE_TAKES,
-    PLACES_BACK,
-    PRIORITY_STEP,
     QUEUE_PLAN_WAITING,
     Context,
     DialplanPrompt,
@@ -41,6 +38,11 @@ from callcenter.asterisk.dialplan import (
     RecordStatus,
     Route,
     Variable,
+)
+from callcenter.asterisk.queue_order import (
+    HIGHEST_PRIORITY,
+    PLACES_BACK,
+    PRIORITY_STEP,
 )
 from callcenter.asterisk.supervision import auto_answer, spy_options
 from callcenter.calls.model import SHORTEST_MESSAGE, DoorStep

@@ -17,7 +17,10 @@ from panoramisk.fast_agi import Application
 
 from callcenter.asterisk.agi.request import AgiRequest
 from callcenter.asterisk.agi.wire import MAX_REPLY
-from callcenter.asterisk.dialplan import SAFE, Route
+from callcenter.asterisk.dialplan import (
+    SAFE,
+    Route,
+)
 from callcenter.ivr.session import CallerHungUp
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,12 @@ from uuid import UUID
 
 from callcenter.asterisk.agi.request import PROMPT, AgiRequest
 from callcenter.asterisk.agi.server import AgiCounters
-from callcenter.asterisk.dialplan import SAFE, Context, Exit, Variable
+from callcenter.asterisk.dialplan import (
+    SAFE,
+    Context,
+    Exit,
+    Variable,
+)
 from callcenter.asterisk.errors import AgiError, UnsafeValue
 from callcenter.ivr.exits import (
     CallBack,

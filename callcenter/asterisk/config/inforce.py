@@ -27,7 +27,10 @@ from callcenter.asterisk.config.model import AgentConfig, QueueConfig, SwitchCon
 from callcenter.asterisk.config.queues import asterisk_queues, edition
 from callcenter.asterisk.config.render import render
 from callcenter.asterisk.config.sip import REALM, endpoint_names
-from callcenter.asterisk.dialplan import Context, language_of_queue
+from callcenter.asterisk.dialplan import (
+    Context,
+    language_of_queue,
+)
 
 #: What an extension of a generated context is called in a difference.
 _WORDS = {

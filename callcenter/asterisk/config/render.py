@@ -10,7 +10,12 @@ from callcenter.asterisk.config.model import SwitchConfig
 from callcenter.asterisk.config.queues import asterisk_queues
 from callcenter.asterisk.config.rules import check, clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import AgentCode, Context, Global, Variable
+from callcenter.asterisk.dialplan import (
+    AgentCode,
+    Context,
+    Global,
+    Variable,
+)
 
 #: sockaddr_un holds 108 bytes with the closing zero; `/asterisk.ctl` is 13 of them.
 _LONGEST_RUN_DIR = 108 - 1 - 13

@@ -14,7 +14,9 @@ from callcenter.asterisk.config.model import (
 )
 from callcenter.asterisk.config.rules import clean_name
 from callcenter.asterisk.config.text import GENERATED, escape, section
-from callcenter.asterisk.dialplan import Context
+from callcenter.asterisk.dialplan import (
+    Context,
+)
 
 #: Part of the digests in the database: changing it makes every stored one worthless.
 REALM = "callcenter"

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 from callcenter.asterisk.config.wanted import AMI_SECRET
-from callcenter.asterisk.dialplan import Context, Variable
+from callcenter.asterisk.dialplan import (
+    Context,
+    Variable,
+)
 from callcenter.testing.eventually import eventually
 from callcenter.testing.handset import Handset, a_law_tone
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from callcenter.asterisk.callback import originate, queues_of
-from callcenter.asterisk.dialplan import callback_call_of
+from callcenter.asterisk.channel_ids import callback_call_of
 from callcenter.queues.callbacks.dialler import CallbackCall, QueueNow
 
 pytestmark = pytest.mark.unit

@@ -14,8 +14,10 @@ from callcenter.agents.supervision.model import Pickup
 from callcenter.asterisk import supervision
 from callcenter.asterisk.ami.client import AmiClient
 from callcenter.asterisk.ami.messages import AmiMessage
-from callcenter.asterisk.dialplan import queue_prio
 from callcenter.asterisk.errors import ActionRefused
+from callcenter.asterisk.queue_order import (
+    queue_prio,
+)
 from callcenter.asterisk.supervision import Supervision, auto_answer, spy_options
 from callcenter.calls.events import CallEvent, PriorityChanged
 from callcenter.switch.acts import Act, ActRefused, ActUnknown

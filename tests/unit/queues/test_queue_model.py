@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callcenter.asterisk.dialplan import (
-    HIGHEST_PRIORITY,
-    PLACES_BACK,
-    PRIORITY_STEP,
     asterisk_queue,
     language_of_queue,
     our_queue,
+)
+from callcenter.asterisk.queue_order import (
+    HIGHEST_PRIORITY,
+    PLACES_BACK,
+    PRIORITY_STEP,
     places_from,
     priority_of,
     queue_prio,
