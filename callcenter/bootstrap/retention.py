@@ -52,37 +52,47 @@ def kept(settings: Settings) -> Sequence[Kept]:
 async def forget_old(
     database: Database, clock: Clock, kinds: Sequence[Kept], *, at_once: int = _AT_ONCE
 ) -> dict[str, int]:
-    """Delete what is older than it is kept; how many records of each kind went.
+    """Delete what is older than it is kept; how many records of each kind went. Raises an
+    `ExceptionGroup` where some kind could not be, after all others.
 
     Each transaction deletes `at_once` at most and has its own record in the audit, so that what is
     gone is told, also where the next one fails.
     """
     gone: dict[str, int] = {}
-    now = clock()
+    faults: list[Exception] = []
     for kind in kinds:
-        before = now - timedelta(days=kind.days)
-        gone[kind.subject] = 0
-        while True:
-            async with database.transaction() as connection:
-                # The records never change otherwise: their triggers let nobody else delete (0022).
-                await connection.execute(
-                    text("SELECT set_config('callcenter.retention', 'on', true)")
-                )
-                count = await kind.forget(connection, before, at_once)
-                if count:
-                    await audit.record(
-                        connection,
-                        who=BY,
-                        act="retention.delete",
-                        subject=kind.subject,
-                        reason=f"older than {kind.days} days",
-                        at=now,
-                        detail={"count": count, "before": before.isoformat()},
-                    )
-            gone[kind.subject] += count
-            if count < at_once:
-                break
+        try:
+            gone[kind.subject] = await _forget(database, clock(), kind, at_once)
+        except Exception as exc:
+            # One kind keeps no other from its date; the job fails all the same.
+            log.exception("%s are not deleted", kind.subject)
+            faults.append(exc)
+    if faults:
+        raise ExceptionGroup("some records were not deleted by age", faults)
     return gone
+
+
+async def _forget(database: Database, now: datetime, kind: Kept, at_once: int) -> int:
+    before = now - timedelta(days=kind.days)
+    gone = 0
+    while True:
+        async with database.transaction() as connection:
+            # The records never change otherwise: their triggers let nobody else delete (0022).
+            await connection.execute(text("SELECT set_config('callcenter.retention', 'on', true)"))
+            count = await kind.forget(connection, before, at_once)
+            if count:
+                await audit.record(
+                    connection,
+                    who=BY,
+                    act="retention.delete",
+                    subject=kind.subject,
+                    reason=f"older than {kind.days} days",
+                    at=now,
+                    detail={"count": count, "before": before.isoformat()},
+                )
+        gone += count
+        if count < at_once:
+            return gone
 
 
 def register_retention(jobs: App, database: Database, settings: Settings) -> None:

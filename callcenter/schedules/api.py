@@ -28,6 +28,7 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
+    number_of,
     set_etag,
     wanted_version,
 )
@@ -237,7 +238,7 @@ def _calendar_routes(service: CalendarService, guard: Guard) -> APIRouter:
         limit: Limit = 100, cursor: Cursor = None, _who: Principal = Depends(guard.agent)
     ) -> Page[YearView]:
         """The years known in full. Any other is an alarm once it is needed."""
-        found = await service.years(_year_before(cursor), limit + 1)
+        found = await service.years(number_of(cursor, 4) or 0, limit + 1)
         return Page(
             items=[YearView.model_validate(row) for row in found[:limit]],
             next_cursor=encode_cursor(str(found[limit - 1].year)) if len(found) > limit else None,
@@ -310,12 +311,3 @@ def _date(field: str, value: str) -> date:
     if not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise InvalidField(field, f"a date in the years {FIRST_YEAR} to {LAST_YEAR}")
     return found
-
-
-def _year_before(cursor: str | None) -> int:
-    if not cursor:
-        return 0
-    (year,) = decode_cursor(cursor, 1)
-    if not year.isascii() or not year.isdecimal() or len(year) != 4:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(year)

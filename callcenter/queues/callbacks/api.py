@@ -11,15 +11,15 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
     Cursor,
     Limit,
     Page,
     Schema,
-    decode_cursor,
+    a_moment,
     encode_cursor,
+    position_of,
 )
 from callcenter.queues.callbacks.model import (
     MOST_NOTE,
@@ -129,7 +129,9 @@ def router(service: CallbackService, guard: Guard) -> APIRouter:
         _who: Principal = Depends(guard.agent),
     ) -> Page[CallbackView]:
         wanted = CallbackFilter(state=state, kind=kind, queue=queue, overdue=overdue == "true")
-        rows = await service.list(wanted, after=_after(cursor), limit=limit + 1)
+        rows = await service.list(
+            wanted, after=position_of(cursor, a_moment, UUID), limit=limit + 1
+        )
         last = rows[limit - 1].callback if len(rows) > limit else None
         return Page(
             items=[_view(row) for row in rows[:limit]],
@@ -205,16 +207,3 @@ def _view(found: Found) -> CallbackView:
             if hasattr(callback, name)
         },
     )
-
-
-def _after(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if not cursor:
-        return None
-    at, callback_id = decode_cursor(cursor, 2)
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not 1990 <= moment.year <= 2200:
-            raise ValueError
-        return moment, UUID(callback_id)
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

@@ -16,7 +16,6 @@ from pydantic import Field
 
 from callcenter.access.guard import Guard
 from callcenter.access.model import Principal
-from callcenter.platform.errors import InvalidField
 from callcenter.platform.numbers import Whole
 from callcenter.platform.web import (
     PROBLEM_RESPONSES,
@@ -30,6 +29,8 @@ from callcenter.platform.web import (
     Schema,
     decode_cursor,
     encode_cursor,
+    number_of,
+    position_of,
     set_etag,
     wanted_version,
 )
@@ -270,7 +271,12 @@ def router(service: QualityService, guard: Guard) -> APIRouter:
         cursor: Cursor = None,
         _who: Principal = Depends(guard.supervisor),
     ) -> Page[SampleOut]:
-        found = await service.samples(week=week, agent=agent, after=_after(cursor), limit=limit + 1)
+        found = await service.samples(
+            week=week,
+            agent=agent,
+            after=position_of(cursor, date.fromisoformat, UUID),
+            limit=limit + 1,
+        )
         further = None
         if len(found) > limit:
             last = found[limit - 1]
@@ -298,7 +304,7 @@ def router(service: QualityService, guard: Guard) -> APIRouter:
             agent=agent,
             scored_after=scored_after,
             scored_before=scored_before,
-            before=_before(cursor),
+            before=number_of(cursor, 18),
             limit=limit + 1,
             who=who,
         )
@@ -378,22 +384,3 @@ def _figures(one: AgentFigures) -> AgentFiguresOut:
         passed=part(one.passed, one.scores),
         failed=part(one.failed, one.scores),
     )
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    (before,) = decode_cursor(cursor, 1)
-    if not before.isascii() or not before.isdigit() or len(before) > 18:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page")
-    return int(before)
-
-
-def _after(cursor: str | None) -> tuple[date, UUID] | None:
-    if cursor is None:
-        return None
-    week, recording_id = decode_cursor(cursor, 2)
-    try:
-        return date.fromisoformat(week), UUID(recording_id)
-    except ValueError as exc:
-        raise InvalidField("cursor", "must be the next_cursor of an earlier page") from exc

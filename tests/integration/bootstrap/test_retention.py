@@ -212,3 +212,17 @@ async def test_nothing_but_retention_deletes_and_nobody_changes(
     await forget_old(archive.database, CLOCK, [Kept("call_flags", 3650, flags.forget)])
     with pytest.raises(DBAPIError, match="append-only"):
         await archive.sql(f"DELETE FROM {table}")
+
+
+async def test_a_kind_that_cannot_be_deleted_keeps_no_other_from_its_date(
+    archive: Archive,
+) -> None:
+    async def fails(_connection: object, _before: object, _most: int) -> int:
+        raise RuntimeError("broken")
+
+    await archive.flag(OLD)
+    kinds = [Kept("quality_scores", 1, fails), Kept("call_flags", 365, flags.forget)]
+    with pytest.raises(ExceptionGroup) as caught:
+        await forget_old(archive.database, CLOCK, kinds)
+    assert [str(one) for one in caught.value.exceptions] == ["broken"]
+    assert await archive.count("call_flags") == 0
